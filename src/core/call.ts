@@ -1,0 +1,148 @@
+import type { Cancellation } from "./cancellation.ts";
+import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
+import type { Next } from "./policy.ts";
+import type { ResolvedScope } from "./scope.ts";
+import { Trace } from "./trace.ts";
+import type { Identity, Wire } from "./wire.ts";
+
+/** What a client knows of a call when it enters the line. */
+export interface CallDetails {
+  /** OpenTelemetry `gen_ai.operation.name`: `chat`, `responses`, `embeddings`, or the user's own word. */
+  readonly operation: string;
+  /** OpenTelemetry `gen_ai.provider.name`, or the host name of an unknown one. */
+  readonly provider: string;
+  /** Where the request goes: origin and path, without query. Part of the key. */
+  readonly endpoint: string;
+  readonly model: string;
+  /** A one-way name of the credential, by `secretName`; never the secret itself. */
+  readonly credential: string;
+  readonly stream: boolean;
+  /** The request as data; policies read it through `wire` only. */
+  readonly request: unknown;
+  readonly wire: Wire;
+  readonly scope: ResolvedScope;
+  readonly cancellation: Cancellation;
+  /** Characters of the whole input, for estimates. */
+  readonly inputChars: number;
+  /** The most tokens the answer may have, where the request says so. */
+  readonly maxOutputTokens: number | undefined;
+  /** How long the client waits for the head, in milliseconds, where it says so. */
+  readonly headTimeoutMs?: number | undefined;
+  /** The end of the line: asks the provider, once. A throw counts as a fault of kind `unknown`. */
+  readonly send: Next;
+}
+
+interface Changes {
+  readonly cancellation?: Cancellation;
+  readonly deadline?: number;
+  readonly admitBy?: number;
+  readonly attempt?: number;
+}
+
+let nextId = 0;
+
+/**
+ * One call on its way through the line. Read-only: a policy that wants something else passes on a changed copy.
+ * All copies share `trace` and the fingerprint.
+ */
+export class Call {
+  readonly id: string;
+  readonly operation: string;
+  readonly provider: string;
+  readonly endpoint: string;
+  readonly model: string;
+  readonly credential: string;
+  readonly stream: boolean;
+  readonly request: unknown;
+  readonly wire: Wire;
+  readonly scope: ResolvedScope;
+  readonly inputChars: number;
+  readonly maxOutputTokens: number | undefined;
+  readonly cancellation: Cancellation;
+  /** The clock's time at which the whole answer must be there; `Infinity` without a deadline. */
+  readonly deadline: number;
+  /** The clock's time until which waiting for admission makes sense; never after `deadline`. */
+  readonly admitBy: number;
+  /** 1 for the first try. */
+  readonly attempt: number;
+  readonly trace: Trace;
+  readonly send: Next;
+  readonly #memo: { identity?: Identity; fingerprint?: Fingerprint };
+
+  private constructor(details: CallDetails, id: string, trace: Trace, memo: object, changing: Required<Changes>) {
+    this.id = id;
+    this.operation = details.operation;
+    this.provider = details.provider;
+    this.endpoint = details.endpoint;
+    this.model = details.model;
+    this.credential = details.credential;
+    this.stream = details.stream;
+    this.request = details.request;
+    this.wire = details.wire;
+    this.scope = details.scope;
+    this.inputChars = details.inputChars;
+    this.maxOutputTokens = details.maxOutputTokens;
+    this.cancellation = changing.cancellation;
+    this.deadline = changing.deadline;
+    this.admitBy = changing.admitBy;
+    this.attempt = changing.attempt;
+    this.trace = trace;
+    this.send = details.send;
+    this.#memo = memo;
+  }
+
+  /** A new call, beginning at the clock's time `now`. */
+  static start(details: CallDetails, now: number): Call {
+    const { deadlineMs } = details.scope;
+    const deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs;
+    const admitBy = details.headTimeoutMs === undefined ? deadline : Math.min(deadline, now + details.headTimeoutMs);
+    nextId = (nextId + 1) % Number.MAX_SAFE_INTEGER;
+    const changing = { cancellation: details.cancellation, deadline, admitBy, attempt: 1 };
+    return new Call(details, `c${nextId.toString(36)}`, new Trace(now), {}, changing);
+  }
+
+  /** A copy with other values. An earlier `deadline` brings `admitBy` with it. */
+  with(changes: Changes): Call {
+    const deadline = changes.deadline ?? this.deadline;
+    const changing = {
+      cancellation: changes.cancellation ?? this.cancellation,
+      deadline,
+      admitBy: Math.min(changes.admitBy ?? this.admitBy, deadline),
+      attempt: changes.attempt ?? this.attempt,
+    };
+    return new Call(this, this.id, this.trace, this.#memo, changing);
+  }
+
+  /** Provider, model and credential: what a breaker, a throttle or a gate is kept for. Readable and free of secrets. */
+  get target(): string {
+    return `${this.provider}/${this.model}/${this.credential}`;
+  }
+
+  get identity(): Identity {
+    this.#memo.identity ??= this.wire.identity(this);
+    return this.#memo.identity;
+  }
+
+  /**
+   * The key of the question, computed once. Scoped by credential and client unless `shared`: then every
+   * caller of this process and of shared tiers may get the answer.
+   * `undefined` when the wire says that the call must not be cached. Throws `NotCanonicalError`.
+   */
+  fingerprint(shared = false): Fingerprint | undefined {
+    if (this.#memo.fingerprint === undefined) {
+      const { identity } = this;
+      if ("bypass" in identity) return undefined;
+      const owner = shared ? null : [this.credential, this.scope.client ?? null];
+      this.#memo.fingerprint = fingerprintOf([
+        owner,
+        this.wire.name,
+        this.provider,
+        this.endpoint,
+        this.operation,
+        this.model,
+        identity.material,
+      ]);
+    }
+    return this.#memo.fingerprint;
+  }
+}

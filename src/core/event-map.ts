@@ -1,0 +1,210 @@
+import type { FaultKind } from "./fault.ts";
+import type { ServedBy, Usage } from "./reply.ts";
+
+export type Severity = "debug" | "info" | "warning" | "error";
+
+/** Milliseconds that a call spent waiting inside the line, by reason. */
+export interface Waits {
+  readonly queue: number;
+  readonly throttle: number;
+  readonly rateLimit: number;
+  readonly backoff: number;
+}
+
+interface CallEnd {
+  /** From entering the line to the end of the body. */
+  readonly durationMs: number;
+  /** Time with a request at the provider, all attempts. */
+  readonly providerMs: number;
+  readonly waits: Waits;
+  readonly attempts: number;
+  readonly stream: boolean;
+  /** 0 (first) to 9 (last). */
+  readonly priority: number;
+  readonly client: string | undefined;
+  readonly usage: Usage | undefined;
+}
+
+/** Every event and its payload; the envelope is added when it is sent. Times are milliseconds. */
+export interface EventMap {
+  "call.started": { readonly stream: boolean; readonly priority: number; readonly client: string | undefined };
+  "call.first_chunk": { readonly ttfcMs: number; readonly attempt: number };
+  "call.completed": CallEnd & {
+    readonly servedBy: ServedBy;
+    readonly tier: string | undefined;
+    readonly responseModel: string | undefined;
+    readonly finishReasons: readonly string[] | undefined;
+  };
+  "call.failed": CallEnd & {
+    readonly errorType: FaultKind;
+    readonly status: number | undefined;
+    /** Which policy of ours refused, if it was us. */
+    readonly refusedBy: string | undefined;
+    readonly committed: boolean;
+  };
+  "call.cancelled": CallEnd;
+
+  "attempt.started": { readonly attempt: number };
+  "attempt.completed": {
+    readonly attempt: number;
+    readonly durationMs: number;
+    readonly firstContentMs: number | undefined;
+    readonly status: number;
+    readonly usage: Usage | undefined;
+  };
+  "attempt.failed": {
+    readonly attempt: number;
+    readonly durationMs: number;
+    readonly errorType: FaultKind;
+    readonly status: number | undefined;
+    readonly retryAfterMs: number | undefined;
+  };
+
+  "retry.scheduled": {
+    /** Number of the attempt that will come. */
+    readonly attempt: number;
+    readonly delayMs: number;
+    readonly reason: FaultKind;
+    readonly source: "backoff" | "retry_after";
+  };
+  "retry.exhausted": {
+    readonly attempts: number;
+    readonly reason: FaultKind;
+    readonly by: "attempts" | "budget" | "deadline";
+  };
+  /** The client retries on its own beneath us: two owners of retry. */
+  "retry.stacked": { readonly retryCount: number };
+
+  "timeout.fired": {
+    readonly phase: "attempt" | "firstToken" | "idle" | "total";
+    readonly limitMs: number;
+    readonly elapsedMs: number;
+  };
+  "stream.interrupted": { readonly chunks: number; readonly afterMs: number; readonly reason: FaultKind };
+
+  "breaker.opened": {
+    readonly key: string;
+    readonly reason: FaultKind | "probe_failed";
+    /** 0 to 1, of the window. */
+    readonly failureRate: number;
+    readonly samples: number;
+    readonly openForMs: number;
+  };
+  "breaker.half_opened": { readonly key: string };
+  "breaker.closed": { readonly key: string; readonly openMs: number };
+  "breaker.rejected": { readonly key: string; readonly retryAfterMs: number };
+
+  "ratelimit.waited": { readonly limiter: string; readonly waitMs: number };
+  "ratelimit.rejected": { readonly limiter: string; readonly retryAfterMs: number | undefined };
+  "ratelimit.observed": {
+    readonly key: string;
+    readonly unit: "requests" | "tokens";
+    readonly windowMs: number;
+    readonly limit: number | undefined;
+    readonly remaining: number | undefined;
+  };
+  /** The provider said "not before": every call of that credential and model waits. */
+  "ratelimit.gated": { readonly key: string; readonly forMs: number };
+
+  "throttle.changed": {
+    readonly key: string;
+    readonly from: number;
+    readonly limit: number;
+    readonly reason: "overloaded" | "slow_tokens" | "recovering";
+  };
+  "throttle.waited": { readonly key: string; readonly waitMs: number };
+  "throttle.rejected": { readonly key: string; readonly limit: number; readonly retryAfterMs: number | undefined };
+
+  "pool.queued": { readonly depth: number; readonly priority: number };
+  "pool.dequeued": { readonly waitMs: number; readonly depth: number; readonly priority: number };
+  "pool.rejected": {
+    readonly depth: number;
+    readonly priority: number;
+    readonly reason: "full" | "deadline";
+    readonly retryAfterMs: number | undefined;
+  };
+
+  "cache.hit": { readonly tier: string; readonly ageMs: number; readonly bytes: number };
+  "cache.miss": { readonly reason: "absent" | "expired" | "invalidated" | "mismatch" | "refresh" | "shape" };
+  "cache.bypassed": { readonly reason: string };
+  "cache.stored": { readonly bytes: number; readonly ttlMs: number };
+  /** The answer was not kept, and why. */
+  "cache.skipped": { readonly reason: string };
+  "cache.evicted": { readonly tier: string; readonly entries: number; readonly bytes: number };
+  "cache.invalidated": { readonly tags: readonly string[] };
+  /** A tier failed, was too slow or held something unreadable; the call went on without it. */
+  "cache.tier_failed": { readonly tier: string; readonly operation: string; readonly error: string };
+  "cache.tier_disabled": { readonly tier: string; readonly forMs: number };
+  "cache.tier_recovered": { readonly tier: string };
+  "cache.tier_rebuilt": { readonly tier: string; readonly quarantined: string };
+
+  "coalesce.joined": { readonly followers: number };
+
+  "profile.tuned": { readonly profile: string };
+
+  alert: {
+    readonly rule: string;
+    readonly state: "firing" | "resolved";
+    readonly level: "info" | "warning" | "critical";
+    readonly metric: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: number | undefined;
+    readonly threshold: number;
+    /** When the condition began to hold, milliseconds since the Unix epoch. */
+    readonly since: number;
+    readonly message: string;
+  };
+  "alert.handler_failed": { readonly rule: string; readonly error: string };
+  /** A metric reached its bound of label sets; the rest is counted under `other`. */
+  "monitor.overflow": { readonly metric: string };
+  "listener.failed": { readonly listenerOf: string; readonly error: string };
+}
+
+export type EventType = keyof EventMap;
+
+export const SEVERITIES: Readonly<Record<EventType, Severity>> = {
+  "call.started": "debug",
+  "call.first_chunk": "debug",
+  "call.completed": "info",
+  "call.failed": "error",
+  "call.cancelled": "info",
+  "attempt.started": "debug",
+  "attempt.completed": "debug",
+  "attempt.failed": "warning",
+  "retry.scheduled": "warning",
+  "retry.exhausted": "error",
+  "retry.stacked": "warning",
+  "timeout.fired": "warning",
+  "stream.interrupted": "error",
+  "breaker.opened": "error",
+  "breaker.half_opened": "info",
+  "breaker.closed": "info",
+  "breaker.rejected": "warning",
+  "ratelimit.waited": "debug",
+  "ratelimit.rejected": "warning",
+  "ratelimit.observed": "debug",
+  "ratelimit.gated": "warning",
+  "throttle.changed": "info",
+  "throttle.waited": "debug",
+  "throttle.rejected": "warning",
+  "pool.queued": "debug",
+  "pool.dequeued": "debug",
+  "pool.rejected": "warning",
+  "cache.hit": "debug",
+  "cache.miss": "debug",
+  "cache.bypassed": "debug",
+  "cache.stored": "debug",
+  "cache.skipped": "debug",
+  "cache.evicted": "debug",
+  "cache.invalidated": "info",
+  "cache.tier_failed": "warning",
+  "cache.tier_disabled": "warning",
+  "cache.tier_recovered": "info",
+  "cache.tier_rebuilt": "warning",
+  "coalesce.joined": "debug",
+  "profile.tuned": "info",
+  alert: "warning",
+  "alert.handler_failed": "warning",
+  "monitor.overflow": "warning",
+  "listener.failed": "warning",
+};

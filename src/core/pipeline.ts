@@ -1,0 +1,230 @@
+import type { Call } from "./call.ts";
+import { PipelineError } from "./errors.ts";
+import { type Fault, faultOf } from "./fault.ts";
+import type { Next, Policy, Ring } from "./policy.ts";
+import { broken, type Outcome, type Reply, type Settlement } from "./reply.ts";
+import { defaultRuntime, type Runtime } from "./runtime.ts";
+
+/** A line of policies, ready for calls. */
+export interface Line {
+  /** Outermost first. */
+  readonly policies: readonly Policy[];
+  readonly runtime: Runtime;
+  /** Sends `call` through the policies to its `send`. Never throws. */
+  execute(call: Call): Promise<Outcome>;
+  /** Closes every policy, outermost first. */
+  close(): Promise<void>;
+}
+
+const RING_ORDER: Readonly<Record<Ring, number>> = { call: 0, border: 1, attempt: 2 };
+
+/**
+ * Joins policies into a line: `pipeline(a, b, c)` runs `a(b(c(send)))`, so the first listed is outermost.
+ *
+ * Call-ring policies (deadline, cache, coalesce, pool) come first, then at most one retry, then attempt-ring
+ * policies (breaker, throttle, rateLimit, timeout).
+ *
+ * Throws {@link PipelineError} for a policy in the wrong ring, a second retry, or policies of different runtimes.
+ */
+export function pipeline(...policies: readonly Policy[]): Line {
+  checkOrder(policies);
+  const runtime = commonRuntime(policies);
+  const { events } = runtime;
+
+  let first: Next = (call) => recordedSend(runtime, call);
+  for (const policy of policies.toReversed()) first = layer(policy, first);
+
+  return {
+    policies,
+    runtime,
+    async execute(call) {
+      if (events.wants("call.started")) {
+        events.emit("call.started", call, {
+          stream: call.stream,
+          priority: call.scope.priority,
+          client: call.scope.client,
+        });
+      }
+      const outcome = await first(call);
+      if (outcome.ok) watchReply(runtime, call, outcome);
+      else reportEnd(runtime, call, broken(outcome), undefined);
+      return outcome;
+    },
+    async close() {
+      for (const policy of policies) await policy.close?.();
+    },
+  };
+}
+
+function checkOrder(policies: readonly Policy[]): void {
+  let reached: Policy | undefined;
+  for (const policy of policies) {
+    if (
+      typeof policy?.handle !== "function" ||
+      typeof policy.name !== "string" ||
+      !Object.hasOwn(RING_ORDER, policy.ring)
+    ) {
+      throw new PipelineError(
+        "pipeline() takes policies: objects with `name`, `ring` (call, border or attempt) and `handle(call, next)`.",
+      );
+    }
+    if (reached !== undefined && RING_ORDER[policy.ring] < RING_ORDER[reached.ring]) {
+      throw new PipelineError(
+        `"${policy.name}" runs once per ${policy.ring === "call" ? "call" : "line"} and must stand before "${reached.name}", which runs once per attempt.`,
+      );
+    }
+    if (policy.ring === "border" && reached?.ring === "border") {
+      throw new PipelineError(
+        `"${reached.name}" and "${policy.name}" would both retry: exactly one policy may. Remove one of them.`,
+      );
+    }
+    reached = policy;
+  }
+}
+
+function commonRuntime(policies: readonly Policy[]): Runtime {
+  let runtime: Runtime | undefined;
+  for (const policy of policies) {
+    if (policy.runtime === undefined) continue;
+    if (runtime !== undefined && policy.runtime !== runtime) {
+      throw new PipelineError(
+        `"${policy.name}" was built with another runtime than the policies before it; give all of them the same one.`,
+      );
+    }
+    runtime = policy.runtime;
+  }
+  return runtime ?? defaultRuntime();
+}
+
+// A policy that breaks its contract and throws must not take the leases of the outer ones with it.
+function layer(policy: Policy, next: Next): Next {
+  return (call) => {
+    try {
+      return policy.handle(call, next).catch(crashed);
+    } catch (error) {
+      return Promise.resolve(crashed(error));
+    }
+  };
+}
+
+function crashed(error: unknown): Fault {
+  return faultOf({ kind: "unknown", error });
+}
+
+async function recordedSend({ clock, events }: Runtime, call: Call): Promise<Outcome> {
+  const record = call.trace.attempt(clock.now());
+  if (events.wants("attempt.started")) events.emit("attempt.started", call, { attempt: record.number });
+  let outcome: Outcome;
+  try {
+    outcome = await call.send(call);
+  } catch (error) {
+    outcome = crashed(error);
+  }
+  const finish = (settlement: Settlement): void => {
+    record.endedAt = clock.now();
+    if (settlement.usage !== undefined) record.usage = settlement.usage;
+    const durationMs = record.endedAt - record.sentAt;
+    call.trace.providerMs += durationMs;
+    const { fault } = settlement;
+    if (fault !== undefined) {
+      record.fault = fault.kind;
+      if (events.wants("attempt.failed")) {
+        events.emit("attempt.failed", call, {
+          attempt: record.number,
+          durationMs,
+          errorType: fault.kind,
+          status: fault.status,
+          retryAfterMs: fault.retryAfterMs,
+        });
+      }
+    } else if (events.wants("attempt.completed")) {
+      events.emit("attempt.completed", call, {
+        attempt: record.number,
+        durationMs,
+        firstContentMs: record.firstContentAt === undefined ? undefined : record.firstContentAt - record.sentAt,
+        status: record.status ?? 0,
+        usage: settlement.usage,
+      });
+    }
+  };
+  if (!outcome.ok) {
+    if (outcome.status !== undefined) record.status = outcome.status;
+    finish(broken(outcome));
+    return outcome;
+  }
+  record.headAt = clock.now();
+  record.status = outcome.head.status;
+  if (outcome.body.kind === "stream") {
+    outcome.body.observe({
+      chunk: (chunk) => {
+        if (chunk.role !== "content" || record.firstContentAt !== undefined) return;
+        record.firstContentAt = clock.now();
+        if (events.wants("call.first_chunk")) {
+          events.emit("call.first_chunk", call, {
+            ttfcMs: record.firstContentAt - call.trace.startedAt,
+            attempt: record.number,
+          });
+        }
+      },
+    });
+  }
+  outcome.settled.subscribe(finish);
+  return outcome;
+}
+
+function watchReply(runtime: Runtime, call: Call, reply: Reply): void {
+  const { clock, events } = runtime;
+  call.trace.servedBy = reply.servedBy;
+  reply.settled.subscribe((settlement) => {
+    const { fault } = settlement;
+    if (reply.body.kind === "stream" && fault !== undefined && fault.kind !== "aborted") {
+      const afterMs = clock.now() - call.trace.startedAt;
+      events.emit("stream.interrupted", call, { chunks: reply.body.chunkCount, afterMs, reason: fault.kind });
+    }
+    reportEnd(runtime, call, settlement, reply);
+  });
+}
+
+function reportEnd({ clock, events }: Runtime, call: Call, settlement: Settlement, reply: Reply | undefined): void {
+  const { trace } = call;
+  const { fault } = settlement;
+  trace.endedAt = clock.now();
+  trace.outcome = fault === undefined ? "answered" : fault.kind === "aborted" ? "cancelled" : "failed";
+  const type = fault === undefined ? "call.completed" : fault.kind === "aborted" ? "call.cancelled" : "call.failed";
+  if (!events.wants(type)) return;
+  const end = {
+    durationMs: trace.endedAt - trace.startedAt,
+    providerMs: trace.providerMs,
+    waits: trace.waits,
+    attempts: trace.attemptCount,
+    stream: call.stream,
+    priority: call.scope.priority,
+    client: call.scope.client,
+    usage: settlement.usage,
+  };
+  if (fault === undefined) {
+    events.emit("call.completed", call, {
+      ...end,
+      servedBy: reply?.servedBy ?? "upstream",
+      tier: trace.tier,
+      responseModel: settlement.model,
+      finishReasons: settlement.finishReasons,
+    });
+  } else if (fault.kind === "aborted") {
+    events.emit("call.cancelled", call, end);
+  } else {
+    events.emit("call.failed", call, {
+      ...end,
+      errorType: fault.kind,
+      status: fault.status,
+      refusedBy: refusedBy(fault),
+      committed: fault.committed,
+    });
+  }
+}
+
+function refusedBy(fault: Fault): string | undefined {
+  return fault.kind === "refused" && typeof fault.error === "object" && fault.error !== null && "policy" in fault.error
+    ? String(fault.error.policy)
+    : undefined;
+}

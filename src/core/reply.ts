@@ -1,0 +1,216 @@
+import type { Fault, LimitReading } from "./fault.ts";
+import { Latch } from "./latch.ts";
+
+/** Tokens of one answer, normalised: `input` includes cached ones, `output` includes reasoning. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cachedInputTokens?: number;
+  readonly reasoningTokens?: number;
+}
+
+/** How a body ended. */
+export interface Settlement {
+  /** Why it did not end well; absent when it did. */
+  readonly fault: Fault | undefined;
+  /** Proven whole and good: may be kept and given as an answer again. */
+  readonly storable: boolean;
+  /** As the provider reported it; absent when it did not. */
+  readonly usage: Usage | undefined;
+  /** The model that really answered, where the reply says so. */
+  readonly model: string | undefined;
+  readonly finishReasons: readonly string[] | undefined;
+}
+
+/** A settlement that ended well; what is not given is unknown. */
+export function whole(details: Partial<Omit<Settlement, "fault">> = {}): Settlement {
+  return {
+    fault: undefined,
+    storable: details.storable ?? true,
+    usage: details.usage,
+    model: details.model,
+    finishReasons: details.finishReasons,
+  };
+}
+
+/** A settlement that ended in a fault. `usage` is what is known to be spent all the same. */
+export function broken(fault: Fault, usage?: Usage): Settlement {
+  return { fault, storable: false, usage, model: undefined, finishReasons: undefined };
+}
+
+/** What is known when the answer begins. */
+export interface ReplyHead {
+  /** HTTP status; 200 for a function. */
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly url: string;
+  readonly limits: readonly LimitReading[] | undefined;
+}
+
+export const PLAIN_HEAD: ReplyHead = { status: 200, statusText: "", headers: [], url: "", limits: undefined };
+
+/** Where an answer came from. */
+export type ServedBy = "upstream" | "cache" | "coalesced";
+
+/** An answer: its head now, its body later; `settled` opens when the body is over. */
+export interface Reply {
+  readonly ok: true;
+  readonly head: ReplyHead;
+  readonly body: ValueBody | ChunkStream;
+  readonly settled: Latch<Settlement>;
+  readonly servedBy: ServedBy;
+}
+
+/** A body that is here as a whole. */
+export interface ValueBody {
+  readonly kind: "value";
+  readonly value: unknown;
+}
+
+/** What a line gives back: an answer or a failure, never an exception. */
+export type Outcome = Reply | Fault;
+
+/** A reply whose body is here; it is settled from the start. */
+export function valueReply(
+  value: unknown,
+  settlement: Settlement,
+  head = PLAIN_HEAD,
+  servedBy: ServedBy = "upstream",
+): Reply {
+  return { ok: true, head, body: { kind: "value", value }, settled: Latch.of(settlement), servedBy };
+}
+
+/** A reply whose body is still to come. */
+export function streamReply(stream: ChunkStream, head = PLAIN_HEAD, servedBy: ServedBy = "upstream"): Reply {
+  return { ok: true, head, body: stream, settled: stream.settled, servedBy };
+}
+
+/**
+ * One piece of a streamed body.
+ * `preamble` comes before the model has said anything and may still be taken back; `content` is the answer;
+ * `end` is the provider's own sign that the answer is complete; `other` is everything else (pings, usage).
+ */
+export interface Chunk {
+  readonly role: "preamble" | "content" | "end" | "other";
+  /** What the client hands to its caller: raw text of an event, or a function's own value. */
+  readonly value: unknown;
+}
+
+/** Where a stream's chunks come from. `pull` never rejects; a settlement is its last answer. */
+export interface ChunkSource {
+  pull(): Promise<Chunk | Settlement>;
+  /** Stops the source early. Called at most once, and never after `pull` gave a settlement. */
+  cancel(reason: Fault): void;
+}
+
+/** Watches a stream as it passes, without a hop of its own. None of these may throw. */
+export interface StreamObserver {
+  /** The consumer waits for a chunk from now on. */
+  pulled?(): void;
+  chunk?(chunk: Chunk): void;
+}
+
+const PREAMBLE_CHUNKS_MAX = 256;
+
+/**
+ * A streamed body. Pulled, so back-pressure reaches the provider; observed, so that any number of policies
+ * may watch it at the cost of one asynchronous step a chunk; ended exactly once, through `settled`.
+ */
+export class ChunkStream {
+  readonly kind = "stream";
+  readonly settled = new Latch<Settlement>();
+  #source: ChunkSource;
+  #observers: StreamObserver[] = [];
+  #primed: Chunk[] = [];
+  #resolve: ((chunk: Chunk | undefined) => void) | undefined;
+  #pulling = false;
+  #committed = false;
+  #chunkCount = 0;
+
+  constructor(source: ChunkSource) {
+    this.#source = source;
+  }
+
+  /** True once content has been handed out: from then on no policy may try again. */
+  get committed(): boolean {
+    return this.#committed;
+  }
+
+  /** Chunks that came from the source so far. */
+  get chunkCount(): number {
+    return this.#chunkCount;
+  }
+
+  observe(observer: StreamObserver): void {
+    this.#observers.push(observer);
+  }
+
+  /** The next chunk, or `undefined` when the body is over: then `settled` says how. One call at a time. */
+  async next(): Promise<Chunk | undefined> {
+    const chunk = this.#primed.length > 0 ? this.#primed.shift() : await this.#pull();
+    if (chunk !== undefined && chunk.role === "content") this.#committed = true;
+    return chunk;
+  }
+
+  /**
+   * Reads ahead up to the first content, so that a failure before it can still be answered by another try.
+   * What was read is handed out by `next`. Resolves to the fault, if the body ended in one before any content.
+   */
+  async prime(): Promise<Fault | undefined> {
+    while (this.#primed.length < PREAMBLE_CHUNKS_MAX) {
+      const chunk = await this.#pull();
+      if (chunk === undefined) return this.settled.value?.fault;
+      this.#primed.push(chunk);
+      if (chunk.role === "content") return undefined;
+    }
+    return undefined;
+  }
+
+  /** Ends the stream early: a timer fired or the consumer left. The source is cancelled. */
+  fail(fault: Fault): void {
+    if (this.settled.isOpen) return;
+    this.#source.cancel(fault);
+    this.#settle(broken(this.#committed && !fault.committed ? { ...fault, committed: true } : fault));
+  }
+
+  #pull(): Promise<Chunk | undefined> {
+    if (this.settled.isOpen) return Promise.resolve(undefined);
+    for (const observer of this.#observers) observer.pulled?.();
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      // A pull that `fail` gave up on is still under way at the source; its answer is dropped below.
+      if (this.#pulling) return;
+      this.#pulling = true;
+      void this.#source.pull().then((item) => this.#arrive(item));
+    });
+  }
+
+  #arrive(item: Chunk | Settlement): void {
+    this.#pulling = false;
+    if (this.settled.isOpen) return;
+    if ("role" in item) {
+      this.#chunkCount++;
+      for (const observer of this.#observers) observer.chunk?.(item);
+      this.#hand(item);
+    } else {
+      const { fault } = item;
+      this.#settle(
+        fault !== undefined && this.#committed && !fault.committed
+          ? { ...item, fault: { ...fault, committed: true } }
+          : item,
+      );
+    }
+  }
+
+  #settle(settlement: Settlement): void {
+    this.settled.open(settlement);
+    this.#hand(undefined);
+  }
+
+  #hand(chunk: Chunk | undefined): void {
+    const resolve = this.#resolve;
+    this.#resolve = undefined;
+    resolve?.(chunk);
+  }
+}
