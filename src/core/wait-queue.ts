@@ -32,7 +32,7 @@ const LEVELS = 10;
 export class WaitQueue<T> {
   #levels: Level<T>[];
   #size = 0;
-  /** Virtual time of the last service: a level that was empty joins here and cannot claim its past. */
+  /** Virtual time of the last service: a level that was empty joins one stride after it and cannot claim its past. */
   #virtual = 0;
 
   constructor() {
@@ -54,7 +54,8 @@ export class WaitQueue<T> {
     const node: Node<T> = { item, level, previous: list.tail, next: undefined, queued: true };
     if (list.tail === undefined) {
       list.head = node;
-      list.pass = Math.max(list.pass, this.#virtual);
+      // One stride ahead, as if just served: a level that comes back must not overtake more urgent ones that wait.
+      list.pass = Math.max(list.pass, this.#virtual + list.stride);
     } else {
       list.tail.next = node;
     }
@@ -86,6 +87,15 @@ export class WaitQueue<T> {
     if (!node.queued) return false;
     this.#unlink(this.#levels[node.level] as Level<T>, node);
     return true;
+  }
+
+  /** Who came last in the least urgent level that has anybody: the first to go when room must be made. */
+  last(): Waiter<T> | undefined {
+    for (let level = LEVELS - 1; level >= 0; level--) {
+      const list = this.#levels[level] as Level<T>;
+      if (list.tail !== undefined) return list.tail;
+    }
+    return undefined;
   }
 
   /** How many stand before a newcomer of `level`: those of its own level and of more urgent ones. */

@@ -1,11 +1,5 @@
 import type { Clock, Timer } from "../core/index.ts";
-
-interface Due {
-  readonly at: number;
-  readonly order: number;
-  readonly fn: () => void;
-  cancelled: boolean;
-}
+import { DueHeap } from "./due-heap.ts";
 
 /**
  * Time that moves only when told to, so that minutes pass in milliseconds and every run is the same.
@@ -14,10 +8,7 @@ interface Due {
 export class VirtualClock implements Clock {
   #now = 0;
   #wallOffset: number;
-  #order = 0;
-  // A binary heap by time, then by order of creation.
-  #heap: Due[] = [];
-  #cancelled = 0;
+  #heap = new DueHeap();
 
   /** `startedAt` is what `wall()` tells at the start, milliseconds since the Unix epoch; default 2026-01-01. */
   constructor(options: { startedAt?: number } = {}) {
@@ -38,16 +29,8 @@ export class VirtualClock implements Clock {
   }
 
   timer(ms: number, fn: () => void): Timer {
-    const due: Due = { at: this.#now + Math.max(0, ms), order: this.#order++, fn, cancelled: false };
-    this.#push(due);
-    return {
-      cancel: () => {
-        if (due.cancelled) return;
-        due.cancelled = true;
-        this.#cancelled++;
-        if (this.#cancelled > 64 && this.#cancelled > this.#heap.length / 2) this.#compact();
-      },
-    };
+    const due = this.#heap.add(this.#now + Math.max(0, ms), fn);
+    return { cancel: () => this.#heap.cancel(due) };
   }
 
   background(ms: number, fn: () => void): Timer {
@@ -56,7 +39,7 @@ export class VirtualClock implements Clock {
 
   /** Timers that are set and not cancelled: tests use it to prove that none is left behind. */
   get pendingTimers(): number {
-    return this.#heap.length - this.#heap.filter((due) => due.cancelled).length;
+    return this.#heap.size;
   }
 
   /** Lets `ms` pass, firing every timer on the way. */
@@ -64,7 +47,7 @@ export class VirtualClock implements Clock {
     const until = this.#now + ms;
     await settlePromises();
     for (;;) {
-      const due = this.#peek();
+      const due = this.#heap.peek();
       if (due === undefined || due.at > until) break;
       this.#fire();
       await settlePromises();
@@ -81,10 +64,10 @@ export class VirtualClock implements Clock {
     promise.then(done, done);
     await settlePromises();
     while (pending) {
-      if (this.#peek() === undefined) {
+      if (this.#heap.size === 0) {
         await settlePromises();
         if (!pending) break;
-        if (this.#peek() === undefined) throw new Error("The promise cannot settle: no timer is left to wait for.");
+        if (this.#heap.size === 0) throw new Error("The promise cannot settle: no timer is left to wait for.");
       }
       this.#fire();
       await settlePromises();
@@ -93,75 +76,11 @@ export class VirtualClock implements Clock {
   }
 
   #fire(): void {
-    const due = this.#pop();
+    const due = this.#heap.take();
     if (due === undefined) return;
     this.#now = Math.max(this.#now, due.at);
-    // Counts as gone, so that a later cancel() does not count it twice.
-    due.cancelled = true;
     due.fn();
   }
-
-  #peek(): Due | undefined {
-    while (this.#heap[0]?.cancelled === true) {
-      this.#removeRoot();
-      this.#cancelled--;
-    }
-    return this.#heap[0];
-  }
-
-  #pop(): Due | undefined {
-    const due = this.#peek();
-    if (due !== undefined) this.#removeRoot();
-    return due;
-  }
-
-  #push(due: Due): void {
-    this.#heap.push(due);
-    let index = this.#heap.length - 1;
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (!before(this.#heap[index] as Due, this.#heap[parent] as Due)) break;
-      this.#swap(index, parent);
-      index = parent;
-    }
-  }
-
-  #removeRoot(): void {
-    const last = this.#heap.pop();
-    if (last === undefined || this.#heap.length === 0) return;
-    this.#heap[0] = last;
-    this.#sink(0);
-  }
-
-  #sink(start: number): void {
-    let index = start;
-    for (;;) {
-      const left = 2 * index + 1;
-      let least = index;
-      for (const child of [left, left + 1]) {
-        if (child < this.#heap.length && before(this.#heap[child] as Due, this.#heap[least] as Due)) least = child;
-      }
-      if (least === index) return;
-      this.#swap(index, least);
-      index = least;
-    }
-  }
-
-  #swap(a: number, b: number): void {
-    const held = this.#heap[a] as Due;
-    this.#heap[a] = this.#heap[b] as Due;
-    this.#heap[b] = held;
-  }
-
-  #compact(): void {
-    this.#heap = this.#heap.filter((due) => !due.cancelled);
-    for (let index = (this.#heap.length >> 1) - 1; index >= 0; index--) this.#sink(index);
-    this.#cancelled = 0;
-  }
-}
-
-function before(a: Due, b: Due): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
 // A macrotask comes after every microtask, however long their chain is.
