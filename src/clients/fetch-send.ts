@@ -1,0 +1,79 @@
+import { isUtf8 } from "node:buffer";
+import {
+  aborted,
+  type Call,
+  type Clock,
+  type Fault,
+  type Next,
+  type Outcome,
+  type RawResponse,
+  type ReplyHead,
+  streamReply,
+  valueReply,
+} from "../core/index.ts";
+import {
+  type RequestReading,
+  readConnectionFailure,
+  readFailure,
+  readLimits,
+  readWhole,
+  streamReader,
+} from "../providers/openai/index.ts";
+import { eventStream } from "./fetch-events.ts";
+
+/** One request to the provider: gives the response, or throws as `fetch` does. */
+export type Ask = (signal: AbortSignal) => Promise<Response>;
+
+/** The end of the line for one call: asks once and reads what comes back. Never throws. */
+export function senderOf(reading: RequestReading, ask: Ask, clock: Clock): Next {
+  return async (call) => {
+    try {
+      const response = await ask(call.cancellation.signal);
+      if (!response.ok) return readFailure(await rawOf(response), reading.provider, clock.wall());
+      return isEventStream(response, reading) ? streamed(call, reading, response) : await whole(reading, response);
+    } catch (error) {
+      return thrown(call, error);
+    }
+  };
+}
+
+function thrown(call: Call, error: unknown): Fault {
+  const { cancellation } = call;
+  return cancellation.cancelled ? aborted(cancellation.reason) : readConnectionFailure(error);
+}
+
+// Some servers send a stream without saying so; none sends JSON or a page by that name.
+function isEventStream(response: Response, reading: RequestReading): boolean {
+  const type = response.headers.get("content-type");
+  return response.body !== null && (type === null ? reading.stream : type.includes("text/event-stream"));
+}
+
+function streamed(call: Call, reading: RequestReading, response: Response): Outcome {
+  const head = headOf(response, reading);
+  const body = (response.body as ReadableStream<Uint8Array>).getReader();
+  return streamReply(eventStream(call, head, body, streamReader(reading, head)), head);
+}
+
+async function whole(reading: RequestReading, response: Response): Promise<Outcome> {
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const raw = rawFrom(response, bytes);
+  const settlement = readWhole(reading, raw.body.startsWith("\uFEFF") ? { ...raw, body: raw.body.slice(1) } : raw);
+  const { fault } = settlement;
+  if (fault !== undefined) return { ...fault, response: raw };
+  // Text that is not UTF-8 would change on its way through a string: it passes as bytes, and no cache keeps it.
+  if (!isUtf8(bytes)) return valueReply(bytes, { ...settlement, storable: false }, headOf(response, reading));
+  return valueReply(raw.body, settlement, headOf(response, reading));
+}
+
+function headOf(response: Response, reading: RequestReading): ReplyHead {
+  const { status, statusText, headers, url } = response;
+  return { status, statusText, headers: [...headers], url, limits: readLimits(headers, reading.provider) };
+}
+
+async function rawOf(response: Response): Promise<RawResponse> {
+  return rawFrom(response, Buffer.from(await response.arrayBuffer()));
+}
+
+function rawFrom({ status, statusText, headers, url }: Response, bytes: Buffer): RawResponse {
+  return { status, statusText, headers: [...headers], url, body: bytes.toString("utf8") };
+}

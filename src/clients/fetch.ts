@@ -1,0 +1,86 @@
+import { Call, Cancellation, functionOf, knownKeys, type Line } from "../core/index.ts";
+import { openaiWire, readCredential, readRequest } from "../providers/openai/index.ts";
+import { remember } from "./explained.ts";
+import { type FetchInit, type FetchInput, readFetchRequest } from "./fetch-request.ts";
+import { responseTo, responseToFault } from "./fetch-response.ts";
+import { senderOf } from "./fetch-send.ts";
+import { scopeOf } from "./scope.ts";
+
+export interface FetchOptions {
+  /** Asks the provider. Default: the global `fetch`, as it is at the time of each call. */
+  readonly fetch?: typeof fetch | undefined;
+}
+
+const globalFetch: typeof fetch = (input, init) => globalThis.fetch(input, init);
+
+const optimized = new WeakSet<object>();
+
+/** True for a `fetch` that `createFetch` made. */
+export function isOptimizedFetch(value: unknown): boolean {
+  return typeof value === "function" && optimized.has(value);
+}
+
+/**
+ * A `fetch` whose model calls go through `line`. Everything it cannot read (other endpoints, forms, streamed
+ * request bodies, GET) goes to the host's `fetch` untouched.
+ *
+ * Responses, errors and streams are the provider's own. A refusal of ours is a response of its status with a JSON
+ * error body; see `refusalOf`. Rejects with the reason of the caller's signal, with what the host's `fetch`
+ * threw, and with `UpstreamTimeoutError`. Throws `OptionError`.
+ */
+export function createFetch(line: Line, options: FetchOptions = {}): typeof fetch {
+  knownKeys("fetch", options, ["fetch"]);
+  const host = options.fetch === undefined ? globalFetch : functionOf("fetch.fetch", options.fetch);
+  const { clock } = line.runtime;
+  const warnOfStacking = stackingWarning(line);
+
+  const optimizedFetch = async (input: FetchInput, init?: FetchInit): Promise<Response> => {
+    const request = await readFetchRequest(input, init);
+    const reading = request && readRequest(request.method, request.url, request.text);
+    if (reading === undefined) return host(input, init);
+    const { headers, body, signal } = request as NonNullable<typeof request>;
+    signal?.throwIfAborted();
+
+    const { cancellation, release } = Cancellation.from(signal);
+    const call = Call.start(
+      {
+        ...reading,
+        credential: readCredential(headers),
+        wire: openaiWire,
+        scope: scopeOf(init),
+        cancellation,
+        headTimeoutMs: headTimeoutMs(headers),
+        send: senderOf(reading, (attemptSignal) => host(input, { ...init, body, signal: attemptSignal }), clock),
+      },
+      clock.now(),
+    );
+    remember(call);
+    warnOfStacking(call, headers);
+
+    const outcome = await line.execute(call);
+    if (outcome.ok) {
+      outcome.settled.subscribe(release);
+      return responseTo(call, outcome);
+    }
+    release();
+    return responseToFault(call, outcome);
+  };
+  optimized.add(optimizedFetch);
+  return optimizedFetch;
+}
+
+// SDKs of the Stainless family say how long they wait, in whole seconds; 0 is what is left of less than one.
+function headTimeoutMs(headers: Headers): number | undefined {
+  const seconds = Number(headers.get("x-stainless-timeout"));
+  return seconds > 0 ? seconds * 1000 : undefined;
+}
+
+function stackingWarning({ runtime }: Line): (call: Call, headers: Headers) => void {
+  let warned = false;
+  return (call, headers) => {
+    const retryCount = Number(headers.get("x-stainless-retry-count"));
+    if (warned || !(retryCount > 0)) return;
+    warned = true;
+    runtime.events.emit("retry.stacked", call, { retryCount });
+  };
+}

@@ -1,0 +1,86 @@
+import {
+  aborted,
+  type Call,
+  defaultRuntime,
+  type Next,
+  type Outcome,
+  type Policy,
+  type Runtime,
+} from "../../core/index.ts";
+import { Keyed } from "./keyed.ts";
+import { type Permit, Permits } from "./permits.ts";
+import { THROTTLE_DEFAULTS, type ThrottleOptions, throttleSettings } from "./settings.ts";
+
+export { THROTTLE_DEFAULTS, type ThrottleOptions } from "./settings.ts";
+
+/** How many targets are kept apart; idle ones make room for new ones. */
+const TARGETS_MAX = 1_000;
+
+export interface TargetSnapshot {
+  /** Calls that may run at once. */
+  readonly limit: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+}
+
+export interface ThrottlePolicy extends Policy {
+  readonly name: "throttle";
+  readonly runtime: Runtime;
+  /** Changes the running throttle. A new `initial`, or `adaptive: false`, sets every limit to `initial`. */
+  update(options: ThrottleOptions): void;
+  /** Every target by key: provider, model and credential. */
+  snapshot(): Record<string, TargetSnapshot>;
+  /** Refuses everybody who waits with `ClosedError`. */
+  close(): void;
+}
+
+/**
+ * Keeps as many calls at a provider as it can work on, separately for each provider, model and credential. The limit is
+ * learned from the time per output token, which grows with the provider's load and not with the length of an answer,
+ * and is cut at once when the provider says that it is overloaded or a call times out.
+ *
+ * A permit is held until the reply is settled, which for a stream is its end. Calls beyond the limit wait by priority;
+ * one whose time to be admitted runs out is refused with `ThrottleError`.
+ *
+ * Throws {@link OptionError} for a wrong option.
+ */
+export function throttle(options: ThrottleOptions = {}, runtime: Runtime = defaultRuntime()): ThrottlePolicy {
+  let settings = throttleSettings(options, THROTTLE_DEFAULTS);
+  const targets = new Keyed<Permits>(
+    TARGETS_MAX,
+    (key) => new Permits(key, settings, runtime),
+    (permits) => permits.isIdle,
+  );
+
+  return {
+    name: "throttle",
+    ring: "attempt",
+    runtime,
+    handle(call, next) {
+      if (call.cancellation.cancelled) return Promise.resolve(aborted(call.cancellation.reason));
+      const permits = targets.get(call.target);
+      const permit = permits.take(call);
+      return permit === undefined ? waitAndPass(permits, call, next) : pass(permits, permit, call, next);
+    },
+    update(changes) {
+      settings = throttleSettings(changes, settings);
+      for (const [, permits] of targets) permits.configure(settings);
+    },
+    snapshot: () => Object.fromEntries([...targets].map(([key, permits]) => [key, permits.snapshot])),
+    close() {
+      for (const [, permits] of targets) permits.close();
+    },
+  };
+}
+
+async function waitAndPass(permits: Permits, call: Call, next: Next): Promise<Outcome> {
+  const answer = await permits.wait(call);
+  return "lease" in answer ? pass(permits, answer, call, next) : answer;
+}
+
+async function pass(permits: Permits, permit: Permit, call: Call, next: Next): Promise<Outcome> {
+  const outcome = await next(call);
+  if (outcome.ok) outcome.settled.subscribe((settlement) => permits.ended(permit, settlement));
+  else permits.ended(permit, { fault: outcome, usage: undefined });
+  return outcome;
+}
