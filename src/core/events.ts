@@ -11,11 +11,12 @@ export interface Envelope<T extends EventType = EventType> {
   /** Milliseconds since the Unix epoch. */
   readonly ts: number;
   readonly severity: Severity;
-  readonly callId?: string;
+  /** These four are absent from events that are about no call. */
+  readonly callId: string | undefined;
   /** OpenTelemetry `gen_ai.operation.name`: `chat`, `embeddings` ... */
-  readonly op?: string;
-  readonly provider?: string;
-  readonly model?: string;
+  readonly op: string | undefined;
+  readonly provider: string | undefined;
+  readonly model: string | undefined;
 }
 
 export type BreakwaterEvent<T extends EventType = EventType> = { [K in T]: Envelope<K> & EventMap[K] }[T];
@@ -62,17 +63,22 @@ export class EventBus {
 
   /** Sends an event about `call`, or about no call in particular. */
   emit<T extends EventType>(type: T, call: Call | undefined, payload: EventMap[T]): void {
-    if (!this.wants(type)) return;
+    const wanted = this.#emitter.listenerCount(type) > 0;
+    const wantedByAll = this.#emitter.listenerCount("*") > 0;
+    if (!wanted && !wantedByAll) return;
     const event = {
       v: 1,
       type,
       ts: this.#clock.wall(),
       severity: SEVERITIES[type],
-      ...(call !== undefined && { callId: call.id, op: call.operation, provider: call.provider, model: call.model }),
+      callId: call?.id,
+      op: call?.operation,
+      provider: call?.provider,
+      model: call?.model,
       ...payload,
     };
-    this.#emitter.emit(type, event);
-    this.#emitter.emit("*", event);
+    if (wanted) this.#emitter.emit(type, event);
+    if (wantedByAll) this.#emitter.emit("*", event);
   }
 
   removeAll(): void {

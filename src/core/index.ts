@@ -7,6 +7,7 @@ export * from "./event-map.ts";
 export * from "./events.ts";
 export * from "./fault.ts";
 export * from "./fingerprint.ts";
+export * from "./keyed.ts";
 export * from "./latch.ts";
 export * from "./ledger.ts";
 export * from "./options.ts";

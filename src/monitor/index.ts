@@ -1,0 +1,13 @@
+export type { Alert, AlertHandler, AlertLevel, AlertRule } from "./alert-rule.ts";
+export { ALERT_DEFAULTS } from "./alert-rule.ts";
+export type { AlertStatus } from "./alerts.ts";
+export { DEFAULT_ALERTS } from "./default-alerts.ts";
+export { formatReport } from "./format-report.ts";
+export type { Health, HealthReason, HealthStatus } from "./health.ts";
+export type { CounterMetric, GaugeMetric, HistogramMetric, InstrumentOptions, TimerMetric } from "./instruments.ts";
+export { createMonitor, MONITOR_DEFAULTS, type Monitor, type MonitorOptions, type MonitorStats } from "./monitor.ts";
+export type { ModelPrice, Prices } from "./prices.ts";
+export type { Aggregate, LabelFilter } from "./reading.ts";
+export type { CounterRow, GaugeRow, HistogramRow, Report, ReportRow } from "./report.ts";
+export type { Labels } from "./series.ts";
+export type { Totals } from "./totals.ts";

@@ -1,0 +1,198 @@
+import {
+  type Bytes,
+  booleanOf,
+  byteCount,
+  type Duration,
+  durationMs,
+  integerIn,
+  knownKeys,
+  numberIn,
+  OptionError,
+  type Runtime,
+} from "../core/index.ts";
+import type { AlertRule } from "./alert-rule.ts";
+import { type AlertStatus, Alerts } from "./alerts.ts";
+import { DEFAULT_ALERTS } from "./default-alerts.ts";
+import { DEFINITIONS } from "./definitions.ts";
+import { type Health, type HealthStatus, judge } from "./health.ts";
+import {
+  type CounterMetric,
+  counterOf,
+  definitionOf,
+  type GaugeMetric,
+  gaugeOf,
+  type HistogramMetric,
+  histogramOf,
+  type InstrumentOptions,
+  type TimerMetric,
+  timerOf,
+} from "./instruments.ts";
+import { type Prices, readPrices } from "./prices.ts";
+import { recordCalls } from "./record-calls.ts";
+import { recordPolicies } from "./record-policies.ts";
+import { Registry } from "./registry.ts";
+import { type Report, reportOf } from "./report.ts";
+import { lifetimeSums, type Totals, totalsOf } from "./totals.ts";
+
+export interface MonitorOptions {
+  /** US dollars per million tokens, by model. Default none: cost is not counted. */
+  readonly prices?: Prices;
+  /** Adds the built-in alert rules. Default `false`. */
+  readonly defaultAlerts?: boolean;
+  /** Alert rules from the start. Default none. */
+  readonly alerts?: readonly AlertRule[];
+  /** How often the alert rules are read. Default `"5s"`. */
+  readonly evaluateEvery?: Duration;
+  /** Label sets of one metric, the one for the rest included. Default 500. */
+  readonly maxSeries?: number;
+  /** Memory for the windows of all histograms; over it the oldest minutes are given up. Default `"16mb"`. */
+  readonly windowMemory?: Bytes;
+}
+
+export const MONITOR_DEFAULTS = {
+  defaultAlerts: false,
+  evaluateEvery: "5s",
+  maxSeries: 500,
+  windowMemory: "16mb",
+} as const;
+
+/** Everything since the start, in a few numbers. */
+export interface MonitorStats extends Totals {
+  readonly inFlight: number;
+  readonly retries: number;
+  /** Label sets of all metrics. */
+  readonly series: number;
+  /** How often a label set found no room, of all metrics. */
+  readonly overflowed: number;
+  /** Values that no metric could take: negative, infinite, not a number. */
+  readonly refusedValues: number;
+  /** Bytes of the histograms' windows. */
+  readonly windowBytes: number;
+  /** How often the oldest minutes were given up to stay within `windowMemory`. */
+  readonly windowReclaims: number;
+  readonly alertsFiring: number;
+}
+
+/** Counts and measures what events tell, raises alerts, and reports. It never touches a call. */
+export interface Monitor {
+  /** A counter of your own; the same name gives the same one. Throws `OptionError`. */
+  counter(name: string, options?: InstrumentOptions): CounterMetric;
+  gauge(name: string, options?: InstrumentOptions): GaugeMetric;
+  histogram(name: string, options?: InstrumentOptions): HistogramMetric;
+  timer(name: string, options?: Omit<InstrumentOptions, "unit">): TimerMetric;
+  readonly alerts: {
+    /** Adds a rule and gives its id. Throws `OptionError`. */
+    add(rule: AlertRule): string;
+    /** Takes a rule away. Says whether it was there. */
+    remove(id: string): boolean;
+    list(): readonly AlertStatus[];
+  };
+  /** Reads every alert rule now. */
+  evaluate(): void;
+  /** The last minutes, 1 to 60; default 60. Precise to 5 s within the last 5 minutes, to a minute before. */
+  report(options?: { readonly minutes?: number }): Report;
+  stats(): MonitorStats;
+  health(): Health;
+  /** Stops listening and every timer. What was counted can still be read. */
+  close(): void;
+}
+
+const OPTION_KEYS = ["prices", "defaultAlerts", "alerts", "evaluateEvery", "maxSeries", "windowMemory"] as const;
+
+/** A monitor of the events of `runtime`. Throws `OptionError`. */
+export function createMonitor(runtime: Runtime, options: MonitorOptions = {}): Monitor {
+  const { prices, rules, evaluateEveryMs, maxSeries, windowBytes } = readOptions(options);
+  const { clock, events } = runtime;
+  const startedAt = clock.now();
+  const registry = new Registry({
+    maxSeries,
+    windowBytes,
+    onOverflow: (metric) => events.emit("monitor.overflow", undefined, { metric }),
+  });
+  const alerts = new Alerts(runtime, registry, evaluateEveryMs);
+  const priced = prices !== undefined;
+
+  const stops = [
+    ...recordCalls(runtime, registry, prices),
+    ...recordPolicies(runtime, registry, (metric) => alerts.evaluate(metric)),
+  ];
+  let health: { status: HealthStatus; since: number } = { status: "ok", since: clock.wall() };
+  try {
+    for (const rule of rules) alerts.add(rule);
+  } catch (error) {
+    close();
+    throw error;
+  }
+
+  function close(): void {
+    for (const stop of stops) stop();
+    alerts.close();
+  }
+
+  return {
+    counter: (name, chosen) => counterOf(registry, clock, definitionOf(name, "counter", chosen)),
+    gauge: (name, chosen) => gaugeOf(registry, clock, definitionOf(name, "gauge", chosen)),
+    histogram: (name, chosen) => histogramOf(registry, clock, definitionOf(name, "histogram", chosen)),
+    timer: (name, chosen) => timerOf(registry, clock, definitionOf(name, "histogram", chosen)),
+    alerts: {
+      add: (rule) => alerts.add(rule),
+      remove: (id) => alerts.remove(id),
+      list: () => alerts.list(),
+    },
+    evaluate: () => alerts.evaluate(),
+    report: (chosen = {}) => {
+      knownKeys("report", chosen, ["minutes"]);
+      const windowMs = numberIn("report.minutes", chosen.minutes ?? 60, 1, 60) * 60_000;
+      return reportOf(registry, clock, { windowMs, startedAt, priced });
+    },
+    stats: () => statsOf(registry, alerts, clock.now(), priced),
+    health: () => {
+      const { status, reasons } = judge(registry, alerts.list(), clock.now());
+      if (status !== health.status) health = { status, since: clock.wall() };
+      return { status, reasons, since: health.since };
+    },
+    close,
+  };
+}
+
+function readOptions(options: MonitorOptions) {
+  knownKeys("monitor", options, OPTION_KEYS);
+  const { prices, alerts = [] } = options;
+  if (!Array.isArray(alerts)) throw new OptionError("monitor.alerts", alerts, "an array of alert rules");
+  const withDefaults = booleanOf("monitor.defaultAlerts", options.defaultAlerts ?? MONITOR_DEFAULTS.defaultAlerts);
+  const evaluateEvery = options.evaluateEvery ?? MONITOR_DEFAULTS.evaluateEvery;
+  return {
+    prices: prices === undefined ? undefined : readPrices(prices),
+    rules: [...(withDefaults ? DEFAULT_ALERTS : []), ...(alerts as readonly AlertRule[])],
+    evaluateEveryMs: durationMs("monitor.evaluateEvery", evaluateEvery, { min: 100, max: 3_600_000 }),
+    maxSeries: integerIn("monitor.maxSeries", options.maxSeries ?? MONITOR_DEFAULTS.maxSeries, 2, 10_000),
+    windowBytes: byteCount("monitor.windowMemory", options.windowMemory ?? MONITOR_DEFAULTS.windowMemory, {
+      min: 64 * 1024,
+    }),
+  };
+}
+
+function statsOf(registry: Registry, alerts: Alerts, now: number, priced: boolean): MonitorStats {
+  const sums = lifetimeSums(registry);
+  let series = 0;
+  let overflowed = 0;
+  let refusedValues = 0;
+  for (const metric of registry) {
+    series += metric.size;
+    overflowed += metric.overflowed;
+    for (const one of metric) refusedValues += one.refused;
+  }
+  let inFlight = 0;
+  for (const one of registry.gauge(DEFINITIONS.callsInFlight)) inFlight += one.at(now) ?? 0;
+  return {
+    ...totalsOf(sums, priced),
+    inFlight,
+    retries: sums(DEFINITIONS.retries.name),
+    series,
+    overflowed,
+    refusedValues,
+    windowBytes: registry.memory.bytes,
+    windowReclaims: registry.memory.reclaims,
+    alertsFiring: alerts.list().filter(({ state }) => state === "firing").length,
+  };
+}

@@ -1,0 +1,116 @@
+import { describe, expect, it } from "vitest";
+import { OptionError } from "../../src/core/index.ts";
+import { answered, monitored } from "./support.ts";
+
+describe("instruments of one's own", () => {
+  it("count, show, distribute and time, by label", async () => {
+    const { clock, monitor } = monitored();
+    const docs = monitor.counter("app.docs", { description: "Documents.", unit: "{doc}", labels: ["kind"] });
+    docs.add(1, { kind: "x" });
+    docs.add(2, { kind: "x" });
+    docs.add(5, { kind: "y" });
+    monitor.gauge("app.depth").set(7);
+    monitor.gauge("app.depth").add(-3);
+    monitor.histogram("app.size", { unit: "By" }).record(0);
+    const timer = monitor.timer("app.work");
+    const stop = timer.start();
+    await clock.advance(2_000);
+    expect(stop()).toBe(2);
+    expect(stop()).toBe(2);
+    await clock.run(timer.time(() => new Promise<void>((resolve) => void clock.timer(4_000, resolve))));
+    expect(() =>
+      timer.time(() => {
+        throw new Error("no");
+      }),
+    ).toThrow("no");
+
+    const rows = monitor.report({ minutes: 1 }).metrics;
+    expect(rows.filter(({ name }) => name === "app.docs")).toEqual([
+      { name: "app.docs", unit: "{doc}", labels: { kind: "x" }, kind: "counter", total: 3, rate: 0.5 },
+      { name: "app.docs", unit: "{doc}", labels: { kind: "y" }, kind: "counter", total: 5, rate: 5 / 6 },
+    ]);
+    expect(rows.find(({ name }) => name === "app.depth")).toMatchObject({ kind: "gauge", value: 4 });
+    expect(rows.find(({ name }) => name === "app.size")).toMatchObject({ count: 1, min: 0, max: 0, p50: 0 });
+    expect(rows.find(({ name }) => name === "app.work")).toMatchObject({
+      unit: "s",
+      count: 3,
+      min: 0,
+      max: 4,
+      mean: 2,
+    });
+  });
+
+  it("are told apart by any label value, in any order of keys", () => {
+    const { monitor } = monitored();
+    const counter = monitor.counter("app.odd");
+    counter.add(1, { a: "1:x", b: "y" });
+    counter.add(1, { b: "y", a: "1:x" });
+    counter.add(1, { a: "1:x,b=1:y" });
+    expect(monitor.report().metrics.map(({ labels }) => labels)).toEqual([{ a: "1:x", b: "y" }, { a: "1:x,b=1:y" }]);
+  });
+
+  it("refuse values that are no measurement, and count those", () => {
+    const { monitor } = monitored();
+    const counter = monitor.counter("app.bad");
+    for (const value of [-1, Number.NaN, Number.POSITIVE_INFINITY]) counter.add(value);
+    monitor.gauge("app.worse").set(Number.NaN);
+    monitor.histogram("app.worst").record(-0.1);
+    expect(monitor.stats().refusedValues).toBe(5);
+    expect(monitor.report().metrics).toEqual([]);
+  });
+
+  it("have names and labels that are checked", () => {
+    const { monitor } = monitored();
+    monitor.counter("app.docs", { labels: ["kind"] });
+    const wrong: readonly (() => void)[] = [
+      () => monitor.counter(""),
+      () => monitor.counter("app..docs"),
+      () => monitor.counter("app docs"),
+      () => monitor.counter("breakwater.calls"),
+      () => monitor.gauge("gen_ai.mine"),
+      () => monitor.gauge("app.docs"),
+      () => monitor.counter("app.more", { labels: ["has space"] }),
+      () => monitor.counter("app.more", { colour: "red" } as never),
+      () => monitor.counter("app.docs").add(1, { other: "x" }),
+      () => monitor.counter("app.free").add(1, { "has space": "x" }),
+    ];
+    for (const attempt of wrong) expect(attempt, String(attempt)).toThrow(OptionError);
+  });
+});
+
+describe("an attack on labels", () => {
+  it("with 100,000 models makes at most 500 series and loses no call", () => {
+    const { runtime, monitor } = monitored();
+    const overflowed: string[] = [];
+    runtime.events.on("monitor.overflow", ({ metric }) => {
+      overflowed.push(metric);
+    });
+    const calls = 100_000;
+    for (let index = 0; index < calls; index++) {
+      answered(runtime, { model: `model-${index}`, provider: `provider-${index % 50}` });
+    }
+    const rows = monitor.report().metrics.filter(({ name }) => name === "breakwater.calls");
+    expect(rows.length).toBeLessThanOrEqual(500);
+    expect(rows.reduce((sum, row) => sum + (row.kind === "counter" ? row.total : 0), 0)).toBe(calls);
+    expect(monitor.report().totals.calls).toBe(calls);
+    expect(new Set(rows.map(({ labels }) => labels["model"])).size).toBe(65);
+    expect(rows.find(({ labels }) => labels["model"] === "other")).toBeDefined();
+    expect(overflowed).toContain("breakwater.calls");
+    expect(new Set(overflowed).size).toBe(overflowed.length);
+  });
+
+  it("on a counter of one's own ends in one series for the rest, told once", () => {
+    const { runtime, monitor } = monitored({ maxSeries: 10 });
+    const overflowed: string[] = [];
+    runtime.events.on("monitor.overflow", ({ metric }) => {
+      overflowed.push(metric);
+    });
+    const counter = monitor.counter("app.users", { labels: ["user"] });
+    for (let index = 0; index < 1_000; index++) counter.add(1, { user: `u${index}` });
+    const rows = monitor.report().metrics;
+    expect(rows.length).toBe(10);
+    expect(rows.at(-1)).toMatchObject({ labels: { user: "other" }, total: 991 });
+    expect(overflowed).toEqual(["app.users"]);
+    expect(monitor.stats().overflowed).toBe(991);
+  });
+});

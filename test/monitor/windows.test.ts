@@ -1,0 +1,80 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ExponentialHistogram } from "../../src/monitor/exponential-histogram.ts";
+import { CounterSeries, HistogramSeries } from "../../src/monitor/series.ts";
+import { WindowMemory } from "../../src/monitor/window-memory.ts";
+import { answered, everySecond, monitored } from "./support.ts";
+
+const MINUTE = 60_000;
+
+describe("windows", () => {
+  it("show only what was asked for: 5 minutes of 1 s, then 60 s of 10 s", async () => {
+    const { clock, runtime, monitor } = monitored();
+    await everySecond(clock, 300, () => answered(runtime, { durationMs: 1_000 }));
+    await everySecond(clock, 60, () => answered(runtime, { durationMs: 10_000 }));
+    const durations = (minutes: number) =>
+      monitor.report({ minutes }).metrics.find(({ name }) => name === "breakwater.call.duration");
+    expect(durations(1)).toMatchObject({ count: 60, min: 10_000, max: 10_000, p50: 10_000, p95: 10_000, mean: 10_000 });
+    expect(durations(6)).toMatchObject({ count: 360, min: 1_000, max: 10_000, p50: 1_000, mean: 2_500 });
+    await clock.advance(2 * MINUTE);
+    expect(durations(1)).toBeUndefined();
+    await clock.advance(60 * MINUTE);
+    expect(durations(60)).toBeUndefined();
+  });
+
+  it("count what was added within them, to the slot: 5 s of the last 5 minutes, a minute before", () => {
+    const gaps = fc.array(fc.integer({ min: 0, max: 120_000 }), { minLength: 1, maxLength: 200 });
+    fc.assert(
+      fc.property(gaps, fc.integer({ min: 1, max: 60 }), (steps, minutes) => {
+        const series = new CounterSeries({});
+        const times: number[] = [];
+        let now = 0;
+        for (const step of steps) {
+          now += step;
+          times.push(now);
+          series.add(1, now);
+        }
+        const windowMs = minutes * MINUTE;
+        const blur = minutes < 5 ? 2_500 : 30_000;
+        const within = (ms: number): number => times.filter((at) => at >= now - ms).length;
+        const counted = series.within(now, windowMs);
+        expect(counted).toBeGreaterThanOrEqual(within(windowMs - blur));
+        expect(counted).toBeLessThanOrEqual(within(windowMs + blur));
+        expect(series.total).toBe(steps.length);
+      }),
+    );
+  });
+
+  it("of an hour lose nothing of the hour", () => {
+    const series = new CounterSeries({});
+    for (let second = 0; second < 7_200; second++) series.add(1, second * 1000);
+    expect(series.within(7_199_000, 60 * MINUTE)).toBeGreaterThanOrEqual(3_570);
+    expect(series.within(7_199_000, 60 * MINUTE)).toBeLessThanOrEqual(3_630);
+  });
+
+  it("keep to their memory by giving up the oldest minutes, never the last one", () => {
+    const memory = new WindowMemory(1024 ** 2);
+    const series = Array.from({ length: 20 }, (_, index) => new HistogramSeries({ index: String(index) }, memory));
+    let highest = 0;
+    let now = 0;
+    for (; now < 30 * MINUTE; now += 5_000) {
+      for (const one of series) for (const value of [0.01, 1, 100]) one.record(value, now);
+      highest = Math.max(highest, memory.bytes);
+    }
+    expect(memory.reclaims).toBeGreaterThan(0);
+    // What is made within the length of one slot comes on top.
+    expect(highest).toBeLessThan(1.1 * memory.limit);
+    const lastMinute = new ExponentialHistogram();
+    series[0]?.collect(now - 5_000, MINUTE, lastMinute);
+    expect(lastMinute.count).toBeGreaterThanOrEqual(12 * 3);
+    expect(series[0]?.lifetime.count).toBe(360 * 3);
+  });
+
+  it("account for every byte that their slots hold", () => {
+    const memory = new WindowMemory(1024 ** 3);
+    const series = new HistogramSeries({}, memory);
+    for (let now = 0; now < 3 * 60 * MINUTE; now += 1_000) series.record(1, now);
+    // 60 fine slots and 61 minutes of one octave each.
+    expect(memory.bytes).toBe((60 + 61) * 32 * 4);
+  });
+});
