@@ -1,0 +1,106 @@
+import type { Meter, Unit } from "./meter.ts";
+
+interface Slot {
+  readonly firstAt: number;
+  lastAt: number;
+  amount: number;
+}
+
+const SLOTS_PER_WINDOW = 1_000;
+
+/**
+ * An exact limit: in no window, wherever it begins, is more taken than the limit. A log of what was taken when;
+ * neighbours within a thousandth of the window share a slot that leaves with its youngest member, so the log stays
+ * small and errs on the safe side. Corrections that find more used than estimated may pass the limit.
+ */
+export class SlidingWindow implements Meter {
+  readonly unit: Unit;
+  readonly windowMs: number;
+  #limit: number;
+  #slots: Slot[] = [];
+  #head = 0;
+  #total = 0;
+
+  constructor(unit: Unit, limit: number, windowMs: number) {
+    this.unit = unit;
+    this.windowMs = windowMs;
+    this.#limit = limit;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  delay(amount: number, now: number, ahead = 0): number {
+    let excess = this.taken(now) + ahead + Math.min(amount, this.#limit) - this.#limit;
+    if (excess <= 0) return 0;
+    for (let index = this.#head; index < this.#slots.length; index++) {
+      const slot = this.#slots[index] as Slot;
+      excess -= slot.amount;
+      if (excess <= 0) return slot.lastAt + this.windowMs - now;
+    }
+    // Those ahead fill whole windows of their own.
+    return this.windowMs * Math.ceil(1 + excess / this.#limit);
+  }
+
+  take(amount: number, now: number): void {
+    this.#expire(now);
+    this.#add(Math.min(amount, this.#limit), now);
+  }
+
+  correct(estimate: number, used: number, takenAt: number, now: number): void {
+    this.#expire(now);
+    const change = Math.min(used, this.#limit) - Math.min(estimate, this.#limit);
+    if (change > 0) this.#add(change, now);
+    else if (change < 0) this.#remove(-change, takenAt);
+  }
+
+  setLimit(limit: number): void {
+    this.#limit = limit;
+  }
+
+  taken(now: number): number {
+    this.#expire(now);
+    return this.#total;
+  }
+
+  #add(amount: number, now: number): void {
+    this.#total += amount;
+    const last = this.#slots.at(-1);
+    if (last !== undefined && now - last.firstAt < this.windowMs / SLOTS_PER_WINDOW) {
+      last.amount += amount;
+      last.lastAt = now;
+    } else {
+      this.#slots.push({ firstAt: now, lastAt: now, amount });
+    }
+  }
+
+  // The slot may have left already; then there is nothing to give back.
+  #remove(amount: number, takenAt: number): void {
+    for (let index = this.#slots.length - 1; index >= this.#head; index--) {
+      const slot = this.#slots[index] as Slot;
+      if (slot.firstAt > takenAt) continue;
+      if (slot.lastAt < takenAt) return;
+      const removed = Math.min(amount, slot.amount);
+      slot.amount -= removed;
+      this.#total -= removed;
+      return;
+    }
+  }
+
+  #expire(now: number): void {
+    for (let slot = this.#slots[this.#head]; slot !== undefined; slot = this.#slots[this.#head]) {
+      if (slot.lastAt + this.windowMs > now) break;
+      this.#total -= slot.amount;
+      this.#head++;
+    }
+    if (this.#head === this.#slots.length) {
+      this.#slots = [];
+      this.#head = 0;
+      this.#total = 0;
+    } else if (this.#head > SLOTS_PER_WINDOW) {
+      this.#slots = this.#slots.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}

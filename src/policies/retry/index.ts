@@ -1,0 +1,55 @@
+import { defaultRuntime, type Policy, type Runtime } from "../../core/index.ts";
+import { type RetryOptions, readRetryOptions } from "./options.ts";
+import { Retrier } from "./retry.ts";
+
+export { RETRY_DEFAULTS, type RetryBudgetOptions, type RetryOptions } from "./options.ts";
+
+export interface RetrySnapshot {
+  readonly attempts: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+  /** Retries made so far. */
+  readonly retries: number;
+  /** Calls that were given up although their fault could have been retried, by reason. */
+  readonly exhausted: Readonly<Record<"attempts" | "budget" | "deadline", number>>;
+  /** What is left of each provider's budget; full ones are not listed. */
+  readonly budgets: Readonly<Record<string, number>>;
+}
+
+export interface RetryPolicy extends Policy {
+  /** Changes options while calls run: they count from the next failure on. Throws `OptionError` and then changes nothing. */
+  update(options: RetryOptions): void;
+  snapshot(): RetrySnapshot;
+}
+
+/**
+ * Tries a call again when its fault says that this may help (`fault.retryable`), nothing has reached the caller yet and
+ * neither the deadline nor the retry budget forbids it. Pauses grow with full jitter and are never shorter than the
+ * provider's `retry-after`; a caller that gives up leaves a pause at once. After the last try the caller gets the last
+ * fault, unchanged.
+ *
+ * A streamed reply is handed on when its first content is there: a stream that fails before is tried again or becomes
+ * a fault, one that fails later ends as it is.
+ *
+ * Throws `OptionError`.
+ */
+export function retry(options: RetryOptions = {}, runtime: Runtime = defaultRuntime()): RetryPolicy {
+  let settings = readRetryOptions(options);
+  const retrier = new Retrier(settings, runtime);
+  return {
+    name: "retry",
+    ring: "border",
+    runtime,
+    handle: (call, next) => retrier.run(call, next),
+    update(changes) {
+      settings = readRetryOptions(changes, settings);
+      retrier.configure(settings);
+    },
+    snapshot: () => ({
+      attempts: settings.attempts,
+      baseDelayMs: settings.baseDelayMs,
+      maxDelayMs: settings.maxDelayMs,
+      ...retrier.snapshot(),
+    }),
+  };
+}
