@@ -4,6 +4,7 @@ import {
   CircuitBreakerOpenError,
   defaultRuntime,
   type Fault,
+  Keyed,
   type Outcome,
   type Policy,
   type Runtime,
@@ -11,7 +12,7 @@ import {
 } from "../../core/index.ts";
 import { Circuit, type CircuitObserver, type CircuitSnapshot, type Ticket } from "./circuit.ts";
 import { CredentialLocks, locksCredential } from "./credential-locks.ts";
-import { Keyed } from "./keyed.ts";
+
 import { BREAKER_DEFAULTS, type BreakerOptions, breakerSettings, merged } from "./settings.ts";
 
 export type { CircuitSnapshot, CircuitState } from "./circuit.ts";

@@ -2,12 +2,13 @@ import {
   aborted,
   type Call,
   defaultRuntime,
+  Keyed,
   type Next,
   type Outcome,
   type Policy,
   type Runtime,
 } from "../../core/index.ts";
-import { Keyed } from "./keyed.ts";
+
 import { type Permit, Permits } from "./permits.ts";
 import { THROTTLE_DEFAULTS, type ThrottleOptions, throttleSettings } from "./settings.ts";
 

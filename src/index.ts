@@ -1,0 +1,34 @@
+/**
+ * Breakwater: resilience middleware for LLM calls.
+ *
+ * @module
+ */
+export {
+  type CallOptions,
+  callThrough,
+  createFetch,
+  type ErrorJudge,
+  explainOf,
+  type FetchOptions,
+  type FunctionContext,
+  type FunctionRequest,
+  refusalOf,
+  scoped,
+  wrapClient,
+} from "./clients/index.ts";
+export * from "./core/index.ts";
+export * from "./monitor/index.ts";
+export * from "./optimizer.ts";
+export * from "./policies/breaker/index.ts";
+export * from "./policies/cache/index.ts";
+export * from "./policies/coalesce/index.ts";
+export * from "./policies/cockatiel/index.ts";
+export * from "./policies/deadline/index.ts";
+export * from "./policies/pool/index.ts";
+export * from "./policies/rate-limit/index.ts";
+export * from "./policies/retry/index.ts";
+export * from "./policies/throttle/index.ts";
+export * from "./policies/timeout/index.ts";
+export { PROFILE_NAMES, PROFILES, type Profile, type ProfileName } from "./profiles.ts";
+export type { CacheSettings, Environment, PolicySettings, TimeoutSettings } from "./settings.ts";
+export * from "./stores/index.ts";

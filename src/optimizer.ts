@@ -1,0 +1,313 @@
+import {
+  type CallOptions,
+  callThrough,
+  createFetch,
+  explainOf,
+  type FunctionContext,
+  type FunctionRequest,
+  runInScope,
+  wrapClient,
+} from "./clients/index.ts";
+import {
+  type AccountBalance,
+  type Clock,
+  ClosedError,
+  createRuntime,
+  type EventType,
+  type Explanation,
+  faultOf,
+  functionOf,
+  knownKeys,
+  type Line,
+  type Listener,
+  OptionError,
+  type Policy,
+  pipeline,
+  type Random,
+  type Runtime,
+  type Scope,
+} from "./core/index.ts";
+import { createMonitor, type Health, type Monitor, type MonitorOptions, type MonitorStats } from "./monitor/index.ts";
+import { type BreakerPolicy, breaker } from "./policies/breaker/index.ts";
+import { type CachePolicy, cache } from "./policies/cache/index.ts";
+import { type CoalescePolicy, coalesce } from "./policies/coalesce/index.ts";
+import { type DeadlinePolicy, deadline } from "./policies/deadline/index.ts";
+import {
+  createJobs,
+  type JobContext,
+  type JobOptions,
+  type JobStatus,
+  type Jobs,
+  type PoolPolicy,
+  pool,
+} from "./policies/pool/index.ts";
+import { type RateLimitPolicy, rateLimit } from "./policies/rate-limit/index.ts";
+import { type RetryPolicy, retry } from "./policies/retry/index.ts";
+import { type ThrottlePolicy, throttle } from "./policies/throttle/index.ts";
+import { type TimeoutPolicy, timeout } from "./policies/timeout/index.ts";
+import { type ProfileName, profileNamed } from "./profiles.ts";
+import { type Environment, type PolicySettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
+import { memory } from "./stores/index.ts";
+
+export interface OptimizerOptions extends PolicySettings {
+  /** A named bundle of defaults. Default `"production"`. */
+  readonly profile?: ProfileName | undefined;
+  /** Metrics and alerts. Default on, with the built-in alert rules; `false` counts nothing. */
+  readonly monitor?: MonitorOptions | boolean | undefined;
+  /** What sends the requests. Default the global `fetch`. */
+  readonly fetch?: typeof globalThis.fetch | undefined;
+  /** Variables that override the options. Default `process.env`; `{}` reads none. */
+  readonly environment?: Environment | undefined;
+  /** Time. Default real time. */
+  readonly clock?: Clock | undefined;
+  /** Chance. Default `Math.random`. */
+  readonly random?: Random | undefined;
+}
+
+/** State of every policy of the line, as plain data. */
+export interface OptimizerStats {
+  readonly profile: ProfileName;
+  readonly monitor: MonitorStats;
+  /** Answers given from each tier of the cache. */
+  readonly cacheHits: Readonly<Record<string, number>>;
+  /** Calls that shared the answer of another one in flight. */
+  readonly coalesced: number;
+  /** What is reserved, used, given back and under way, by resource. */
+  readonly ledger: Readonly<Record<string, AccountBalance>>;
+  readonly policies: Readonly<Record<string, unknown>>;
+}
+
+const OPTION_KEYS = [
+  "profile",
+  "cache",
+  "coalesce",
+  "pool",
+  "retry",
+  "breaker",
+  "throttle",
+  "rateLimit",
+  "timeout",
+  "monitor",
+  "fetch",
+  "environment",
+  "clock",
+  "random",
+];
+
+interface Policies {
+  readonly deadline: DeadlinePolicy;
+  readonly cache: CachePolicy | undefined;
+  readonly coalesce: CoalescePolicy | undefined;
+  readonly pool: PoolPolicy | undefined;
+  readonly retry: RetryPolicy | undefined;
+  readonly breaker: BreakerPolicy | undefined;
+  readonly throttle: ThrottlePolicy | undefined;
+  readonly rateLimit: RateLimitPolicy | undefined;
+  readonly timeout: TimeoutPolicy | undefined;
+}
+
+/** What can be asked of the cache while it runs. With the cache switched off there is nothing to invalidate. */
+export type CacheControl = Pick<CachePolicy, "invalidateTags" | "clear" | "flush" | "tier" | "stats">;
+
+export interface Optimizer {
+  /** Policies, outermost first, and what they run on: for tools that take a line. */
+  readonly line: Line;
+  readonly cache: CacheControl;
+  readonly monitor: Monitor;
+  /** A `fetch` for any SDK that takes one: known endpoints go through the line, others pass untouched. */
+  readonly fetch: typeof globalThis.fetch;
+  /**
+   * Sends a call of any async function through the line; see `FunctionRequest`. Throws what `fn` throws, `RefusedError`
+   * when the line declines, `OptionError` for a malformed request.
+   */
+  call<T>(
+    request: FunctionRequest,
+    fn: (context: FunctionContext) => Promise<T> | T,
+    options?: CallOptions,
+  ): Promise<T>;
+  /** Runs `fn`; every call made inside it has `scope`. Scopes nest. Throws `OptionError`. */
+  run<T>(scope: Scope, fn: () => T): T;
+  /** Queues a job of any kind in the pool. Throws `OptionError` for a known id or when the pool is switched off. */
+  submit<T>(id: string, fn: (context: JobContext) => Promise<T> | T, options?: JobOptions): void;
+  status(id: string): JobStatus | undefined;
+  result<T = unknown>(id: string): Promise<T>;
+  cancel(id: string): boolean;
+  /** Listens to one type of event, or to all with `"*"`; gives back how to stop. A listener that throws harms nobody. */
+  on<T extends EventType>(type: T | "*", listener: Listener<T>): () => void;
+  off<T extends EventType>(type: T | "*", listener: Listener<T>): void;
+  /** Applies another profile to the running line. Options of the code and of the environment keep their say. */
+  tune(profile: ProfileName): void;
+  /** What happened to a call: of a `Response`, an error, a result of `call`, or the id that events carry. */
+  explain(target: unknown): Explanation | undefined;
+  stats(): OptimizerStats;
+  health(): Health;
+  ledger(): Record<string, AccountBalance>;
+  /** Refuses what waits and whatever comes later, stores what is still to be stored, and lets go of everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds a line of policies from a profile and options, ready to stand in front of any number of clients.
+ *
+ * Throws `OptionError` for a wrong option or variable: it names it, shows the value and says what is accepted.
+ */
+export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
+  knownKeys("", options, OPTION_KEYS);
+  if (options.fetch !== undefined) functionOf("fetch", options.fetch);
+  const environment = options.environment ?? process.env;
+  const settings = (profile: unknown): ResolvedSettings => resolveSettings(profile, options, environment);
+
+  const runtime = createRuntime(definedParts(options));
+  let current = settings(options.profile);
+  const policies = buildPolicies(current, runtime);
+  const monitor = monitorOf(options.monitor ?? true, runtime);
+  const inner = pipeline(...Object.values(policies).filter((policy): policy is Policy => policy !== undefined));
+  const jobs: Jobs | undefined = policies.pool === undefined ? undefined : createJobs(policies.pool, runtime);
+
+  let closed = false;
+  const line: Line = {
+    ...inner,
+    execute: (call) =>
+      closed ? Promise.resolve(faultOf({ kind: "unknown", error: new ClosedError() })) : inner.execute(call),
+  };
+  const jobsOrThrow = (): Jobs => {
+    if (closed) throw new ClosedError();
+    if (jobs === undefined)
+      throw new OptionError("pool", false, "anything but false for submit(): jobs wait in the pool");
+    return jobs;
+  };
+  const cacheControl: CacheControl = policies.cache ?? noCache;
+
+  return {
+    line,
+    cache: cacheControl,
+    monitor,
+    fetch: createFetch(line, options.fetch === undefined ? {} : { fetch: options.fetch }),
+    call: (request, fn, callOptions) => callThrough(line, request, fn, callOptions),
+    run: (scope, fn) => runInScope(scope, fn),
+    submit: (id, fn, jobOptions) => jobsOrThrow().submit(id, fn, jobOptions),
+    status: (id) => jobsOrThrow().status(id),
+    result: (id) => jobsOrThrow().result(id),
+    cancel: (id) => jobsOrThrow().cancel(id),
+    on: (type, listener) => runtime.events.on(type, functionOf("listener", listener)),
+    off: (type, listener) => runtime.events.off(type, listener),
+    tune(profile) {
+      current = settings(profileNamed("profile", profile));
+      applySettings(policies, current);
+      runtime.events.emit("profile.tuned", undefined, { profile: current.profile });
+    },
+    explain: explainOf,
+    stats: () => ({
+      profile: current.profile,
+      monitor: monitor.stats(),
+      cacheHits: policies.cache?.stats().hits ?? {},
+      coalesced: policies.coalesce?.snapshot().joined ?? 0,
+      ledger: runtime.ledger.balances(),
+      policies: Object.fromEntries(
+        Object.entries(policies).flatMap(([name, policy]) => (policy === undefined ? [] : [[name, policy.snapshot()]])),
+      ),
+    }),
+    health: () => monitor.health(),
+    ledger: () => runtime.ledger.balances(),
+    async close() {
+      if (closed) return;
+      closed = true;
+      await inner.close();
+      monitor.close();
+      runtime.events.removeAll();
+    },
+  };
+}
+
+function buildPolicies(settings: ResolvedSettings, runtime: Runtime): Policies {
+  const { timeout: timers } = settings;
+  const { total = false, ...attemptTimers } = timers ?? {};
+  return {
+    // Always there: a scope may set a deadline where the options set none.
+    deadline: deadline({ total }, runtime),
+    cache: settings.cache && cache({ tiers: [memory()], ...settings.cache }, runtime),
+    coalesce: settings.coalesce ? coalesce({}, runtime) : undefined,
+    pool: settings.pool && pool(settings.pool, runtime),
+    retry: settings.retry && retry(settings.retry, runtime),
+    breaker: settings.breaker && breaker(settings.breaker, runtime),
+    throttle: settings.throttle && throttle(settings.throttle, runtime),
+    rateLimit: settings.rateLimit && rateLimit(settings.rateLimit, runtime),
+    timeout: timers && timeout(attemptTimers, runtime),
+  };
+}
+
+// What is built once (tiers, a limiter of the user's own) stays; everything else may change.
+function applySettings(policies: Policies, settings: ResolvedSettings): void {
+  const { total = false, ...attemptTimers } = settings.timeout ?? {};
+  const { tiers: _tiers, ...cacheTunables } = settings.cache ?? {};
+  const { limiter: _limiter, ...limits } = settings.rateLimit ?? {};
+  policies.deadline.update({ total });
+  policies.cache?.update(cacheTunables);
+  policies.pool?.update(settings.pool ?? {});
+  policies.retry?.update(settings.retry ?? {});
+  policies.breaker?.update(settings.breaker ?? {});
+  policies.throttle?.update(settings.throttle ?? {});
+  policies.rateLimit?.update(limits);
+  policies.timeout?.update(attemptTimers);
+}
+
+function monitorOf(options: MonitorOptions | boolean, runtime: Runtime): Monitor {
+  // One that is switched off listens where nobody speaks, so that `optimizer.monitor` is always there.
+  if (options === false) return createMonitor(createRuntime({ clock: runtime.clock }));
+  return createMonitor(runtime, { defaultAlerts: true, ...(options === true ? {} : options) });
+}
+
+function definedParts({ clock, random }: OptimizerOptions): { clock?: Clock; random?: Random } {
+  return {
+    ...(clock !== undefined && { clock }),
+    ...(random !== undefined && { random: functionOf("random", random) }),
+  };
+}
+
+const noCache: CacheControl = {
+  invalidateTags: async () => {},
+  clear: async () => {},
+  flush: async () => {},
+  tier(name) {
+    throw new OptionError("tier", name, "the name of a tier; the cache of this optimizer is switched off");
+  },
+  stats: () => ({
+    hits: {},
+    misses: { absent: 0, expired: 0, invalidated: 0, mismatch: 0, refresh: 0, shape: 0 },
+    bypassed: 0,
+    stores: 0,
+    skipped: 0,
+    pendingWrites: 0,
+    droppedWrites: 0,
+  }),
+};
+
+const optimizers = new WeakMap<object, Optimizer>();
+
+/**
+ * The same client, with the line behind it: same class, same methods, same types. The SDK's own retries are set to 0,
+ * since the line owns them; its timeout and its signals stay in force. `using` may be an optimizer, which may serve
+ * many clients, or the options of a new one (see `optimizerOf`).
+ *
+ * Throws `TypeError` for an object that is no known client, and `OptionError` for wrong options.
+ */
+export function withOptimization<T extends object>(client: T, using: Optimizer | OptimizerOptions = {}): T {
+  const optimizer = isOptimizer(using) ? using : createOptimizer(using);
+  try {
+    const wrapped = wrapClient(client, optimizer.line);
+    optimizers.set(wrapped, optimizer);
+    return wrapped;
+  } catch (error) {
+    if (optimizer !== using) void optimizer.close();
+    throw error;
+  }
+}
+
+/** The optimizer behind a client that `withOptimization` gave; `undefined` for any other. */
+export function optimizerOf(client: object): Optimizer | undefined {
+  return optimizers.get(client);
+}
+
+function isOptimizer(value: Optimizer | OptimizerOptions): value is Optimizer {
+  return typeof value === "object" && value !== null && "line" in value;
+}

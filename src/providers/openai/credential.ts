@@ -1,0 +1,12 @@
+import { secretName } from "../../core/index.ts";
+
+const SECRETS = ["authorization", "api-key", "x-api-key"];
+/** What one secret may be used for in several ways, each with limits and answers of its own. */
+const ACCOUNTS = ["openai-organization", "openai-project"];
+
+/** A one-way name for who asks; `anonymous` without a credential. */
+export function readCredential(headers: Headers): string {
+  const secrets = SECRETS.map((name) => headers.get(name));
+  if (secrets.every((secret) => secret === null || secret === "")) return "anonymous";
+  return secretName(JSON.stringify([...secrets, ...ACCOUNTS.map((name) => headers.get(name))]));
+}

@@ -1,0 +1,90 @@
+import type { Duration } from "./core/index.ts";
+import { knownKeys, OptionError } from "./core/index.ts";
+import { readEnvironment } from "./environment.ts";
+import type { BreakerOptions } from "./policies/breaker/index.ts";
+import type { CacheOptions as CachePolicyOptions } from "./policies/cache/index.ts";
+import type { PoolOptions } from "./policies/pool/index.ts";
+import type { RateLimitOptions } from "./policies/rate-limit/index.ts";
+import type { RetryOptions } from "./policies/retry/index.ts";
+import type { ThrottleOptions } from "./policies/throttle/index.ts";
+import type { TimeoutOptions as AttemptTimeoutOptions } from "./policies/timeout/index.ts";
+import { PROFILES, type ProfileName, profileNamed } from "./profiles.ts";
+
+/** The cache of an optimizer; without `tiers` it is one memory tier. */
+export type CacheSettings = Omit<CachePolicyOptions, "tiers"> & Partial<Pick<CachePolicyOptions, "tiers">>;
+
+/** Every timer of a call. `false` switches one off. */
+export interface TimeoutSettings extends AttemptTimeoutOptions {
+  /** From entering the line to the end of the answer, waiting and retries included. */
+  readonly total?: Duration | false | undefined;
+}
+
+/** The policies of an optimizer. `false` takes one out of the line; what is not given comes from the profile. */
+export interface PolicySettings {
+  readonly cache?: CacheSettings | boolean | undefined;
+  /** Lets identical calls in flight share one answer. Default true. */
+  readonly coalesce?: boolean | undefined;
+  readonly pool?: PoolOptions | boolean | undefined;
+  readonly retry?: RetryOptions | boolean | undefined;
+  readonly breaker?: BreakerOptions | boolean | undefined;
+  readonly throttle?: ThrottleOptions | boolean | undefined;
+  readonly rateLimit?: RateLimitOptions | boolean | undefined;
+  readonly timeout?: TimeoutSettings | boolean | undefined;
+}
+
+/** The options of every policy of a line, read and joined; `undefined` where the policy is switched off. */
+export interface ResolvedSettings {
+  readonly profile: ProfileName;
+  readonly cache: CacheSettings | undefined;
+  readonly coalesce: boolean;
+  readonly pool: PoolOptions | undefined;
+  readonly retry: RetryOptions | undefined;
+  readonly breaker: BreakerOptions | undefined;
+  readonly throttle: ThrottleOptions | undefined;
+  readonly rateLimit: RateLimitOptions | undefined;
+  readonly timeout: TimeoutSettings | undefined;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const SECTIONS = ["cache", "pool", "retry", "breaker", "throttle", "rateLimit", "timeout"] as const;
+type Section = (typeof SECTIONS)[number];
+
+/**
+ * Joins what is said of the policies: the profile, over it the options of the code, over them the environment.
+ * Throws `OptionError` for a section that is neither an object nor a switch, and for an unknown profile.
+ */
+export function resolveSettings(
+  profileName: unknown,
+  given: PolicySettings,
+  environment: Environment,
+): ResolvedSettings {
+  const fromEnvironment = readEnvironment(environment);
+  const profile = profileNamed(
+    fromEnvironment.profile === undefined ? "profile" : "BREAKWATER_PROFILE",
+    fromEnvironment.profile ?? profileName ?? "production",
+  );
+  const section = (name: Section): object | undefined => {
+    const own = given[name];
+    if (own !== undefined && typeof own !== "boolean") knownKeysOrSwitch(name, own);
+    const enabled = fromEnvironment.switches[name] ?? own !== false;
+    if (!enabled) return undefined;
+    const preset = (PROFILES[profile] as unknown as Record<string, object | undefined>)[name];
+    return { ...preset, ...(typeof own === "object" ? own : undefined), ...fromEnvironment.values[name] };
+  };
+  const coalesce = fromEnvironment.switches["coalesce"] ?? given.coalesce ?? true;
+  if (typeof coalesce !== "boolean") throw new OptionError("coalesce", coalesce, "true or false");
+  return {
+    profile,
+    coalesce,
+    ...Object.fromEntries(SECTIONS.map((name) => [name, section(name)])),
+  } as ResolvedSettings;
+}
+
+// Which keys a section may have is checked by the policy itself; here only that it is an options object at all.
+function knownKeysOrSwitch(name: string, value: unknown): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new OptionError(name, value, "an object of options, true or false");
+  }
+  knownKeys(name, value, Object.keys(value));
+}

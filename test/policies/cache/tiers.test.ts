@@ -1,0 +1,240 @@
+import { describe, expect, it } from "vitest";
+import type { Runtime } from "../../../src/core/index.ts";
+import { virtualRuntime } from "../../support/calls.ts";
+import { benchOf, heard } from "./support/questions.ts";
+import { ByteServer, MapStore, mapTier, serverTier, type Trouble } from "./support/stores.ts";
+
+/** A cache of memory over a server. */
+function overServer(runtime: Runtime, server: ByteServer, memory = new MapStore()) {
+  return benchOf(runtime, { tiers: [mapTier(memory), serverTier(server)] });
+}
+
+describe("a cache of several tiers", () => {
+  it("puts what a lower tier has into those above, for the rest of its time", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const first = overServer(runtime, server);
+    await first.ask({ scope: { ttl: "1m" } });
+    await first.policy.flush();
+    clock.shiftWall(20_000);
+    const memory = new MapStore();
+    const second = overServer(runtime, server, memory);
+    expect(await second.value()).toBe("answer 1");
+    expect(await second.value()).toBe("answer 1");
+    expect(second.policy.stats().hits).toEqual({ map: 1, server: 1 });
+    const [promoted] = memory.entries.values();
+    expect((promoted?.expiresAt ?? 0) - clock.wall()).toBe(40_000);
+    expect(second.asked()).toBe(0);
+  });
+
+  it("puts it into a tier between, too", async () => {
+    const { runtime } = virtualRuntime();
+    const [near, far] = [new ByteServer(), new ByteServer()];
+    const tiers = [serverTier(near, { name: "near" }), serverTier(far, { name: "far" })];
+    const first = benchOf(runtime, { tiers });
+    await first.ask({ scope: { tags: ["t"] } });
+    await first.policy.flush();
+    near.values.clear();
+    expect(await benchOf(runtime, { tiers }).value({ scope: { tags: ["t"] } })).toBe("answer 1");
+    await first.policy.flush();
+    expect(near.values.size).toBe(1);
+    expect(await benchOf(runtime, { tiers: [tiers[0] as (typeof tiers)[0]] }).value()).toBe("answer 1");
+  });
+
+  it("lets nobody wait for writes", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = overServer(runtime, server);
+    server.delayMs = 40;
+    const answer = bench.ask();
+    await clock.run(answer);
+    expect(clock.now()).toBe(40);
+    expect(bench.policy.stats().pendingWrites).toBe(1);
+    await clock.run(bench.policy.flush());
+    expect(clock.now()).toBe(80);
+    expect(server.values.size).toBe(1);
+    expect(bench.policy.stats()).toMatchObject({ pendingWrites: 0, droppedWrites: 0 });
+  });
+
+  it("drops writes beyond its bound and counts them", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = benchOf(runtime, { tiers: [mapTier(), serverTier(server)], tierTimeout: "10s" });
+    const asks = Array.from({ length: 1200 }, (_, n) => bench.ask({ request: { n }, scope: { cache: "refresh" } }));
+    server.delayMs = 1000;
+    await Promise.all(asks);
+    expect(bench.policy.stats()).toMatchObject({ pendingWrites: 1000, droppedWrites: 200 });
+    await clock.run(bench.policy.flush());
+    expect(server.values.size).toBe(1000);
+  });
+
+  it("does not write what a tier of bytes could not give back", async () => {
+    const { runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = overServer(runtime, server);
+    const wire = {
+      ...(await import("../../support/calls.ts")).jsonWire,
+      keep: () => ({ form: "value" as const, text: '"\ud800"', head: { status: 200, headers: [] } }),
+    };
+    await bench.ask({ wire });
+    await bench.policy.flush();
+    expect(server.values.size).toBe(0);
+    expect(await bench.value({ wire })).toBe("\ud800");
+  });
+
+  it("closes its stores, having written what was still to be written", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = overServer(runtime, server);
+    await bench.ask();
+    server.delayMs = 20;
+    await clock.run(bench.policy.close());
+    expect(server.closed).toBe(1);
+    expect(server.values.size).toBe(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("closes within a second although a write hangs", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = benchOf(runtime, { tiers: [mapTier(), serverTier(server)], tierTimeout: "1h" });
+    server.trouble = "none";
+    const asked = bench.ask();
+    await Promise.resolve();
+    server.trouble = "hangs";
+    await clock.advance(0);
+    await asked;
+    await clock.run(bench.policy.close());
+    expect(clock.now()).toBeLessThanOrEqual(1000);
+    expect(server.closed).toBe(1);
+  });
+});
+
+describe("a tier in trouble", () => {
+  const troubles: Exclude<Trouble, "none">[] = ["hangs", "throws", "rejects"];
+
+  for (const trouble of troubles) {
+    it(`that ${trouble} fails no call and delays only the first few, by its time limit each`, async () => {
+      const { clock, runtime } = virtualRuntime();
+      const server = new ByteServer();
+      server.trouble = trouble;
+      const disabled = heard(runtime, "cache.tier_disabled");
+      const failed = heard(runtime, "cache.tier_failed");
+      const bench = overServer(runtime, server);
+      const delays: number[] = [];
+      for (let n = 0; n < 300; n++) {
+        const before = clock.now();
+        expect(await clock.run(bench.value({ request: { n } }))).toBe(`answer ${n + 1}`);
+        delays.push(clock.now() - before);
+      }
+      expect(Math.max(...delays)).toBeLessThanOrEqual(50);
+      // Three failures to notice it; a refused write may be among them.
+      expect(delays.filter((delay) => delay > 0).length).toBeLessThanOrEqual(3);
+      expect(disabled).toMatchObject([{ tier: "server", forMs: 1000 }]);
+      expect(failed).toHaveLength(1);
+      expect(JSON.stringify(failed)).not.toContain("hunter2");
+      expect(bench.policy.snapshot().tiers["server"]).toMatchObject({ available: false });
+      await clock.run(bench.policy.close());
+      expect(clock.pendingTimers).toBe(0);
+    });
+  }
+
+  it("costs at most one wait in each pause while it stays away", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    server.trouble = "hangs";
+    const bench = overServer(runtime, server);
+    for (let n = 0; n < 3; n++) await clock.run(bench.value({ request: { n } }));
+    let waits = 0;
+    const startedAt = clock.now();
+    for (let n = 0; clock.now() - startedAt < 20_000; n++) {
+      const before = clock.now();
+      await clock.run(bench.value({ request: { later: n } }));
+      if (clock.now() > before) waits++;
+      await clock.advance(100);
+    }
+    // After the first second, one in two.
+    expect(waits).toBeGreaterThanOrEqual(9);
+    expect(waits).toBeLessThanOrEqual(11);
+  });
+
+  it("gives hits again within 3 s of its return, and an event says so", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const recovered = heard(runtime, "cache.tier_recovered");
+    await overServer(runtime, server).ask();
+    const bench = overServer(runtime, server);
+    server.trouble = "hangs";
+    for (let n = 0; n < 200; n++) {
+      await clock.run(bench.value({ request: { n } }));
+      await clock.advance(50);
+    }
+    server.trouble = "none";
+    const backAt = clock.now();
+    while ((await clock.run(bench.value())) !== "answer 1") {
+      bench.policy.tier("map").disable();
+      await clock.advance(100);
+      if (clock.now() - backAt > 10_000) throw new Error("no hit");
+    }
+    expect(clock.now() - backAt).toBeLessThanOrEqual(3000);
+    expect(recovered).toMatchObject([{ tier: "server" }]);
+    expect(bench.policy.snapshot().tiers["server"]?.available).toBe(true);
+  });
+
+  it("that answers late is taken for one that failed, and its late answer harms nothing", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    await overServer(runtime, server).ask();
+    server.delayMs = 60;
+    const bench = overServer(runtime, server);
+    expect(await clock.run(bench.value())).toBe("answer 1");
+    expect(bench.asked()).toBe(1);
+    await clock.advance(1000);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("keeps a caller who gives up no longer than its time limit", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    server.trouble = "hangs";
+    const bench = overServer(runtime, server);
+    const { Cancellation } = await import("../../../src/core/index.ts");
+    const cancellation = new Cancellation();
+    const outcome = bench.ask({ cancellation });
+    cancellation.cancel("bored");
+    expect(await clock.run(outcome)).toMatchObject({ kind: "aborted", error: "bored" });
+    expect(clock.now()).toBe(50);
+    expect(bench.asked()).toBe(0);
+  });
+
+  it("that holds something unreadable is a miss; it is deleted, and an event says so", async () => {
+    const { runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const failed = heard(runtime, "cache.tier_failed");
+    const writer = overServer(runtime, server);
+    await writer.ask();
+    await writer.policy.flush();
+    const [[key, value]] = [...server.values] as [[string, { bytes: Uint8Array; expiresAt: number }]];
+    server.values.set(key, { ...value, bytes: value.bytes.with(value.bytes.length - 1, 0) });
+    const bench = benchOf(runtime, { tiers: [serverTier(server)] });
+    const asked = bench.ask({ scope: { cache: "only-if-cached" } });
+    expect(await asked).toMatchObject({ kind: "refused" });
+    await bench.policy.flush();
+    expect(server.values.size).toBe(0);
+    expect(failed).toMatchObject([{ tier: "server", operation: "decode", error: "UNREADABLE" }]);
+  });
+
+  it("that holds the entry of another key is a miss", async () => {
+    const { runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = benchOf(runtime, { tiers: [serverTier(server)] });
+    await bench.ask({ request: { n: 1 } });
+    await bench.policy.flush();
+    const [[from, value]] = [...server.values] as [[string, { bytes: Uint8Array; expiresAt: number }]];
+    await bench.ask({ request: { n: 2 } });
+    await bench.policy.flush();
+    for (const key of server.values.keys()) if (key !== from) server.values.set(key, value);
+    expect(await bench.value({ request: { n: 2 } })).toBe("answer 3");
+    expect(await bench.value({ request: { n: 1 } })).toBe("answer 1");
+  });
+});

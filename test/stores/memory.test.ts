@@ -1,0 +1,154 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Entry, OptionError } from "../../src/core/index.ts";
+import { entryStoreConformance } from "../../src/stores/conformance/index.ts";
+import { MEMORY_DEFAULTS, memory } from "../../src/stores/index.ts";
+import { entryBytes, textBytes } from "../../src/stores/memory/entry-size.ts";
+import { virtualRuntime } from "../support/calls.ts";
+import { entryOf } from "./entries.ts";
+import { openEntries } from "./support.ts";
+
+interface Step {
+  readonly set?: string;
+  readonly text?: string;
+  readonly ttl?: number;
+  readonly get?: string;
+  readonly delete?: string;
+  readonly waitMs?: number;
+  readonly clear?: boolean;
+}
+
+const LATER = Date.UTC(2027, 0, 1);
+
+describe("the memory tier", () => {
+  const { clock, runtime } = virtualRuntime();
+  const harness = {
+    open: () => openEntries(memory(), runtime),
+    shared: false,
+    wait: (ms: number) => clock.advance(ms),
+    now: () => clock.wall(),
+  };
+  for (const { name, run } of entryStoreConformance(harness)) it(name, run);
+});
+
+describe("the bounds of the memory tier", () => {
+  it("let the entry go that was not asked for the longest, when there are too many", () => {
+    const store = openEntries(memory({ maxEntries: 3 }), virtualRuntime().runtime);
+    for (const key of ["a", "b", "c"]) store.set(key, entryOf(key, LATER));
+    store.get("a");
+    store.set("d", entryOf("d", LATER));
+    expect(["a", "b", "c", "d"].map((key) => store.get(key)?.answer.text)).toEqual(["a", undefined, "c", "d"]);
+    expect(store.stats?.()).toMatchObject({ entries: 3 });
+  });
+
+  it("hold for bytes, whatever the script of the text", () => {
+    for (const letter of ["a", "é", "字", "😀"]) {
+      const store = openEntries(memory({ maxBytes: "1mb" }), virtualRuntime().runtime);
+      for (let index = 0; index < 200; index++) store.set(`k${index}`, entryOf(letter.repeat(20_000), LATER));
+      const entries = Math.floor(1024 ** 2 / entryBytes("k199", entryOf(letter.repeat(20_000), LATER)));
+      expect(store.stats?.()).toMatchObject({ entries, bytes: expect.toSatisfy((bytes) => bytes <= 1024 ** 2) });
+    }
+  });
+
+  it("do not keep a giant, and drop the old value it would have replaced", () => {
+    const store = openEntries(memory({ maxBytes: "1mb" }), virtualRuntime().runtime);
+    store.set("other", entryOf("v", LATER));
+    store.set("giant", entryOf("small once", LATER));
+    store.set("giant", entryOf("x".repeat(200_000), LATER));
+    expect(store.get("giant")).toBeUndefined();
+    expect(store.get("other")).toBeDefined();
+  });
+
+  it("say in one event what was let go", () => {
+    const { runtime } = virtualRuntime();
+    const seen: unknown[] = [];
+    runtime.events.on("cache.evicted", ({ tier, entries, bytes }) => seen.push({ tier, entries, bytes }));
+    const store = openEntries(memory({ maxEntries: 2 }), runtime);
+    for (const key of ["a", "b", "c"]) store.set(key, entryOf("v", LATER));
+    expect(seen).toEqual([{ tier: "memory", entries: 1, bytes: entryBytes("a", entryOf("v", LATER)) }]);
+  });
+
+  it("are kept free of expired entries by the sets that follow, without a timer", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const store = openEntries(memory(), runtime);
+    for (let index = 0; index < 1000; index++) store.set(`old${index}`, entryOf("v", clock.wall() + 1000));
+    await clock.advance(1001);
+    for (let index = 0; index < 1100; index++) store.set("one", entryOf("v", LATER));
+    expect(store.stats?.()).toMatchObject({ entries: 1 });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("are checked when the tier is declared", () => {
+    expect(() => memory({ maxEntries: 0 })).toThrow(OptionError);
+    expect(() => memory({ maxBytes: "64 monkeys" as never })).toThrow("memory.maxBytes");
+    expect(() => memory({ maxBites: 1 } as never)).toThrow("memory.maxBites");
+    expect(MEMORY_DEFAULTS).toEqual({ maxEntries: 10_000, maxBytes: "64mb" });
+  });
+});
+
+describe("the bytes of the memory tier", () => {
+  it("count two for each character as soon as one is beyond Latin-1", () => {
+    expect(textBytes("")).toBe(0);
+    expect(textBytes("abcé\u00ff\u0000")).toBe(6);
+    expect(textBytes("abc\u0100")).toBe(8);
+    expect(textBytes("\u{1f600}")).toBe(4);
+  });
+
+  it("are exact after any sequence of operations, and no entry is another than the last one set", async () => {
+    const keys = ["a", "b", "c", "d", "é字"];
+    const key = fc.constantFrom(...keys);
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ set: key, text: fc.string({ unit: "binary" }), ttl: fc.nat(50) }) },
+      fc.record({ get: key }),
+      fc.record({ delete: key }),
+      fc.record({ waitMs: fc.nat(30) }),
+      fc.constant({ clear: true }),
+    );
+    const check = async (steps: readonly Step[], maxEntries: number): Promise<void> => {
+      const { clock, runtime } = virtualRuntime();
+      const store = openEntries(memory({ maxEntries }), runtime);
+      const last = new Map<string, Entry>();
+      for (const each of steps) {
+        if (each.set !== undefined) {
+          const tags = { [each.text ?? ""]: 1 };
+          const entry = entryOf(each.text ?? "", clock.wall() + (each.ttl ?? 0), { tags, model: each.text });
+          store.set(each.set, entry);
+          last.set(each.set, entry);
+        } else if (each.get !== undefined) store.get(each.get);
+        else if (each.waitMs !== undefined) await clock.advance(each.waitMs);
+        else if (each.delete !== undefined) {
+          store.delete(each.delete);
+          last.delete(each.delete);
+        } else {
+          store.clear();
+          last.clear();
+        }
+        expect(store.stats?.()).toHaveProperty(
+          "entries",
+          expect.toSatisfy((held: number) => held <= maxEntries),
+        );
+      }
+      // Asking for an expired entry removes it, so what is found is all there is.
+      const found = keys.flatMap((each) => {
+        const entry = store.get(each);
+        if (entry === undefined) return [];
+        expect(entry).toBe(last.get(each));
+        expect(entry.expiresAt).toBeGreaterThan(clock.wall());
+        return [entryBytes(each, entry)];
+      });
+      expect(store.stats?.()).toEqual({ entries: found.length, bytes: found.reduce((sum, bytes) => sum + bytes, 0) });
+    };
+    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 4 }), check));
+  });
+
+  it("are those of the heap, within a quarter, under a load of CJK text", { timeout: 60_000 }, () => {
+    const script = join(import.meta.dirname, "heap-child.ts");
+    const output = execFileSync(process.execPath, ["--expose-gc", script], { encoding: "utf8" });
+    const { counted, grown, bound } = JSON.parse(output) as { counted: number; grown: number; bound: number };
+    expect(counted).toBeLessThanOrEqual(bound);
+    expect(grown / bound).toBeLessThanOrEqual(1.25);
+    expect(grown / bound).toBeGreaterThan(0.7);
+  });
+});
