@@ -40,7 +40,7 @@ const production: Profile = {
   cache: { ttl: "1h" },
   pool: { concurrency: 64, maxQueue: 10_000 },
   throttle: { initial: 64, max: 1000 },
-  breaker: { failureRate: 0.5, minimumCalls: 10, halfOpenAfter: "5s" },
+  breaker: { failureRate: 0.5, minimumCalls: 10, halfOpenAfter: "1s" },
   retry: { attempts: 4, baseDelay: "500ms", maxDelay: "8s" },
   timeout: { total: "15m", attempt: "10m", firstToken: "2m", idle: "60s" },
 };
@@ -70,7 +70,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   interactive: {
     ...production,
     pool: { concurrency: 64, maxQueue: 500 },
-    breaker: { failureRate: 0.5, minimumCalls: 10, halfOpenAfter: "2s" },
+    breaker: { failureRate: 0.5, minimumCalls: 10, halfOpenAfter: "1s" },
     retry: { attempts: 3, baseDelay: "250ms", maxDelay: "2s" },
     timeout: { total: "60s", attempt: "45s", firstToken: "15s", idle: "10s" },
   },
@@ -79,7 +79,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     cache: { ttl: "7d" },
     pool: { concurrency: 128, maxQueue: 1_000_000 },
     throttle: { initial: 64, max: 1000 },
-    breaker: { failureRate: 0.5, minimumCalls: 20, halfOpenAfter: "15s" },
+    breaker: { failureRate: 0.5, minimumCalls: 20, halfOpenAfter: "5s" },
     retry: { attempts: 8, baseDelay: "1s", maxDelay: "60s" },
     timeout: { total: "1d", attempt: "15m", firstToken: "5m", idle: "2m" },
   },
@@ -87,7 +87,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     ...production,
     pool: { concurrency: 512, maxQueue: 100_000 },
     throttle: { initial: 128, max: 4000 },
-    breaker: { failureRate: 0.3, minimumCalls: 50, halfOpenAfter: "5s" },
+    breaker: { failureRate: 0.3, minimumCalls: 50, halfOpenAfter: "1s" },
     retry: { attempts: 3, baseDelay: "500ms", maxDelay: "8s" },
   },
   // The process works hard on what comes back: few calls at a time.

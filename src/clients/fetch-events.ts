@@ -66,10 +66,10 @@ class EventSource implements ChunkSource {
     return { role: this.#roleOf(event), value: event };
   }
 
-  cancel(reason: Fault): void {
-    // Whoever leaves after the last word was said does not change what was said.
-    if (this.#ended || this.#told !== undefined) this.stream?.settled.open(this.#settlement());
+  cancel(reason: Fault): Settlement {
     this.#body.cancel(reason.error).catch(() => {});
+    if (this.#ended || this.#told !== undefined) return this.#settlement();
+    return broken(reason, this.#reader.usage());
   }
 
   #refill({ done, value }: { readonly done: boolean; readonly value?: Uint8Array | undefined }): void {

@@ -43,9 +43,10 @@ export class YieldedSource implements ChunkSource {
     }
   }
 
-  cancel(reason: Fault): void {
+  cancel(reason: Fault): Settlement {
     this.#cancellation.cancel(reason.error);
     void closeIterator(this.#iterator);
+    return broken(reason, this.#usage);
   }
 }
 

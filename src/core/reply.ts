@@ -100,8 +100,11 @@ export interface Chunk {
 /** Where a stream's chunks come from. `pull` never rejects; a settlement is its last answer. */
 export interface ChunkSource {
   pull(): Promise<Chunk | Settlement>;
-  /** Stops the source early. Called at most once, and never after `pull` gave a settlement. */
-  cancel(reason: Fault): void;
+  /**
+   * Stops the source early. Called at most once, and never after `pull` gave a settlement. Answers with what the body
+   * has come to where that is known: complete, when its end had passed before the consumer left; or spent tokens.
+   */
+  cancel(reason: Fault): Settlement | undefined;
 }
 
 /** Watches a stream as it passes, without a hop of its own. None of these may throw. */
@@ -142,7 +145,9 @@ export class ChunkStream {
     return this.#chunkCount;
   }
 
+  /** Shows `observer` every chunk from now on, and those that were read ahead and are still to be handed out. */
   observe(observer: StreamObserver): void {
+    for (const chunk of this.#primed) observer.chunk?.(chunk);
     this.#observers.push(observer);
   }
 
@@ -167,11 +172,15 @@ export class ChunkStream {
     return undefined;
   }
 
-  /** Ends the stream early: a timer fired or the consumer left. The source is cancelled. */
+  /**
+   * Ends the stream early: a timer fired or the consumer left. The source is cancelled. Whoever leaves after the last
+   * word was said does not change what was said.
+   */
   fail(fault: Fault): void {
     if (this.settled.isOpen) return;
-    this.#source.cancel(fault);
-    this.#settle(broken(this.#committed && !fault.committed ? { ...fault, committed: true } : fault));
+    const known = this.#source.cancel(fault);
+    // Cancelling may have ended the stream by another way.
+    if (!this.settled.isOpen) this.#settle(known ?? broken(fault));
   }
 
   #pull(): Promise<Chunk | undefined> {
@@ -194,17 +203,14 @@ export class ChunkStream {
       for (const observer of this.#observers) observer.chunk?.(item);
       this.#hand(item);
     } else {
-      const { fault } = item;
-      this.#settle(
-        fault !== undefined && this.#committed && !fault.committed
-          ? { ...item, fault: { ...fault, committed: true } }
-          : item,
-      );
+      this.#settle(item);
     }
   }
 
   #settle(settlement: Settlement): void {
-    this.settled.open(settlement);
+    const { fault } = settlement;
+    const late = fault !== undefined && this.#committed && !fault.committed;
+    this.settled.open(late ? { ...settlement, fault: { ...fault, committed: true } } : settlement);
     this.#hand(undefined);
   }
 

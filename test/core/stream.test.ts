@@ -21,7 +21,10 @@ function controlled() {
   const cancelled: Fault[] = [];
   const stream = new ChunkStream({
     pull: () => new Promise((resolve) => waiting.push(resolve)),
-    cancel: (reason) => cancelled.push(reason),
+    cancel: (reason) => {
+      cancelled.push(reason);
+      return undefined;
+    },
   });
   return { stream, waiting, cancelled };
 }
@@ -67,6 +70,23 @@ describe("a streamed body", () => {
     await Promise.resolve();
     expect(stream.settled.value?.fault?.kind).toBe("aborted");
     expect(stream.chunkCount).toBe(0);
+  });
+
+  it("is complete when its consumer leaves after the end, and keeps the usage of a cut one", () => {
+    const complete = whole({ usage: { inputTokens: 1, outputTokens: 2 } });
+    const stream = new ChunkStream({ pull: async () => content("a"), cancel: () => complete });
+    stream.fail(aborted("enough"));
+    expect(stream.settled.value).toBe(complete);
+  });
+
+  it("shows a late observer what was read ahead and not yet handed out", async () => {
+    const stream = streamOf([preamble("a"), content("b"), content("c")]);
+    await stream.prime();
+    await stream.next();
+    const seen: unknown[] = [];
+    stream.observe({ chunk: ({ value }) => seen.push(value) });
+    await drain(stream);
+    expect(seen).toEqual(["b", "c"]);
   });
 
   it("shows observers every pull and every chunk as it comes from the source", async () => {

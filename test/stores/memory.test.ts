@@ -41,6 +41,11 @@ describe("the bounds of the memory tier", () => {
     store.set("d", entryOf("d", LATER));
     expect(["a", "b", "c", "d"].map((key) => store.get(key)?.answer.text)).toEqual(["a", undefined, "c", "d"]);
     expect(store.stats?.()).toMatchObject({ entries: 3 });
+    for (const key of ["e", "f", "g"]) store.set(key, entryOf(key, LATER));
+    expect(["a", "c", "d", "e", "f", "g"].map((key) => store.get(key)?.answer.text)).toEqual([
+      ...[undefined, undefined, undefined],
+      ...["e", "f", "g"],
+    ]);
   });
 
   it("hold for bytes, whatever the script of the text", () => {

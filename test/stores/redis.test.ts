@@ -178,6 +178,25 @@ describe("a Redis that fails", () => {
     client.destroy();
   });
 
+  it("may lose the tags of a namespace, and then finds nothing rather than what they had made stale", async () => {
+    const client = createClient({ url: server.url });
+    await client.connect();
+    await using({ keyPrefix: "tagged:" }, async (store) => {
+      await store.set("k", bytesOf("v"), LONG_MS);
+      expect(await store.generations?.(["faq"])).toEqual([0]);
+      expect(await store.get("k")).toBeDefined();
+      await store.invalidate?.(["faq"]);
+    });
+    await client.del("tagged:tags");
+    await using({ keyPrefix: "tagged:" }, async (store) => {
+      expect((await store.generations?.(["faq"]))?.[0]).toBeGreaterThan(1_000_000_000_000);
+      expect(await store.get("k")).toBeUndefined();
+      await store.set("k", bytesOf("new"), LONG_MS);
+      expect(await store.get("k")).toEqual(Buffer.from("new"));
+    });
+    client.destroy();
+  });
+
   it("may lose the mark of a namespace, and then finds nothing rather than what was cleared", async () => {
     const client = createClient({ url: server.url });
     await client.connect();

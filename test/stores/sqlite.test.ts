@@ -19,7 +19,7 @@ import { type ByteStore, createRuntime, OptionError, type Runtime, seededRandom 
 import { type SqliteOptions, StoreError, sqlite } from "../../src/stores/index.ts";
 import { virtualRuntime } from "../support/calls.ts";
 import { bytesOf } from "./entries.ts";
-import { itConforms, openBytes, temporaryFolder } from "./support.ts";
+import { itConforms, openBytes, passing, temporaryFolder } from "./support.ts";
 
 const LONG_MS = 3_600_000;
 const CHILD = join(import.meta.dirname, "sqlite-child.ts");
@@ -88,6 +88,35 @@ describe("a value of the sqlite tier", () => {
     const again = open(path);
     for (let index = 0; index < 500; index++) expect(await again.get(`k${index}`)).toEqual(bytesOf(`${index}`));
     await again.close?.();
+  });
+
+  it("is gone after a clear, though it still waited to be written", async () => {
+    const path = newPath();
+    const store = open(path);
+    const [written, cleared] = [store.set("k", bytesOf("v"), LONG_MS), store.clear()];
+    expect(await store.get("k")).toBeUndefined();
+    await Promise.all([written, cleared]);
+    await store.close?.();
+    const again = open(path);
+    expect(await again.get("k")).toBeUndefined();
+    await again.close?.();
+  });
+
+  it("is not written after a clear that came while another process held the lock", async () => {
+    const path = newPath();
+    const store = open(path);
+    await store.set("first", bytesOf("v"), LONG_MS);
+    const other = new DatabaseSync(path);
+    other.exec("BEGIN IMMEDIATE");
+    const written = store.set("k", bytesOf("v"), LONG_MS);
+    await passing(30);
+    const cleared = store.clear();
+    other.exec("COMMIT");
+    other.close();
+    await Promise.all([written, cleared]);
+    expect(await store.get("k")).toBeUndefined();
+    expect(await store.get("first")).toBeUndefined();
+    await store.close?.();
   });
 
   it("is refused while too many wait, and nothing that was taken is lost", async () => {

@@ -55,6 +55,7 @@ export class Circuit<Cause> {
   #probes: Probe[] = [];
   #probeSuccesses = 0;
   #rampUntil = 0;
+  #rampMs = 0;
   #rampCredit = 0;
 
   constructor(settings: BreakerSettings, observer: CircuitObserver<Cause>) {
@@ -193,7 +194,7 @@ export class Circuit<Cause> {
   // As many as are harmless always pass, so that little traffic is not refused for the sake of a herd that is not there.
   #rampAdmits(now: number): boolean {
     if (this.#passing < this.settings.probes) return true;
-    const left = (this.#rampUntil - now) / this.settings.rampMs;
+    const left = (this.#rampUntil - now) / this.#rampMs;
     this.#rampCredit += 1 - (1 - RAMP_FROM) * left;
     if (this.#rampCredit < 1) return false;
     this.#rampCredit--;
@@ -236,9 +237,12 @@ export class Circuit<Cause> {
   #close(now: number, cause: Cause): void {
     this.#enter("closed");
     this.#clear();
-    this.#rampUntil = now + this.settings.rampMs;
+    const openMs = now - this.#leftClosedAt;
+    // After a short outage no herd has gathered, and refusing calls for longer than it took would prolong it.
+    this.#rampMs = Math.min(this.settings.rampMs, openMs);
+    this.#rampUntil = now + this.#rampMs;
     this.#rampCredit = 0;
-    this.#observer.closed(cause, now - this.#leftClosedAt);
+    this.#observer.closed(cause, openMs);
   }
 
   #enter(state: CircuitState): void {

@@ -7,15 +7,18 @@ export interface BreakerOptions {
   readonly window?: Duration | undefined;
   /** How many calls the window must hold before its rate counts. At least 1. Default 10. */
   readonly minimumCalls?: number | undefined;
-  /** How long the circuit stays open the first time; doubles each time it opens again. Default `"5s"`. */
+  /** How long the circuit stays open the first time; doubles each time it opens again. Default `"1s"`. */
   readonly halfOpenAfter?: Duration | undefined;
-  /** The longest that doubling leads to; never less than `halfOpenAfter`. Default `"60s"`. */
+  /** The longest that doubling leads to; never less than `halfOpenAfter`. Default `"15s"`. */
   readonly maxOpen?: Duration | undefined;
   /** How many calls may try at once while half open, and how many must succeed to close it. 1 to 100. Default 3. */
   readonly probes?: number | undefined;
   /** A probe without an answer for so long counts as failed. Default `"60s"`. */
   readonly probeTimeout?: Duration | undefined;
-  /** Time after closing in which the share of calls let through grows from 10 % to all. 0: none. Default `"10s"`. */
+  /**
+   * Time after closing in which the share of calls let through grows from 10 % to all; never longer than the circuit
+   * was not closed. 0: none. Default `"10s"`.
+   */
   readonly ramp?: Duration | undefined;
   /** Failures in a row that open the circuit whatever the rate; `undefined`: rate only. Default `undefined`. */
   readonly consecutiveFailures?: number | undefined;
@@ -25,8 +28,8 @@ export const BREAKER_DEFAULTS = {
   failureRate: 0.5,
   window: "30s",
   minimumCalls: 10,
-  halfOpenAfter: "5s",
-  maxOpen: "60s",
+  halfOpenAfter: "1s",
+  maxOpen: "15s",
   probes: 3,
   probeTimeout: "60s",
   ramp: "10s",

@@ -50,7 +50,7 @@ export class ByteTier {
       return { bytes, entry, generations, present: known ? generations : await this.#generations(own) };
     });
     if (read === undefined) return undefined;
-    search.learn(this, read.generations);
+    search.learn(this, { ...read.generations, ...read.present });
     if (read.entry === undefined) {
       if (read.bytes !== undefined) this.#dropUnreadable(key);
       return undefined;

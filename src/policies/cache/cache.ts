@@ -13,7 +13,7 @@ import {
 } from "../../core/index.ts";
 import { CacheCounts } from "./counts.ts";
 import type { CacheSettings } from "./options.ts";
-import { fromItsStart, Recording } from "./recording.ts";
+import { Recording } from "./recording.ts";
 import { type Hit, Search } from "./search.ts";
 import type { TagVersions } from "./tag-versions.ts";
 import { asksForZeroTemperature } from "./temperature.ts";
@@ -98,8 +98,7 @@ export class Cache {
   }
 
   /** Arranges that the answer is kept when it proves to be whole and good. */
-  #watch(search: Search, outcome: Reply): Reply {
-    const reply = fromItsStart(outcome);
+  #watch(search: Search, reply: Reply): Reply {
     const { body } = reply;
     if (body.kind === "stream") {
       const recording = new Recording(this.settings.maxEntryBytes);
@@ -140,17 +139,17 @@ export class Cache {
       expiresAt: createdAt + ttlMs,
       model: settlement.model,
       usage: settlement.usage,
-      tags: this.#versions.of(call.scope.tags),
+      tags: this.#versions.of(search.tags),
     });
     this.counts.stores++;
     const { events } = this.#runtime;
     if (events.wants("cache.stored")) events.emit("cache.stored", call, { bytes, ttlMs });
   }
 
-  #objection({ call, version }: Search, bytes: number): string | undefined {
+  #objection({ version, tags }: Search, bytes: number): string | undefined {
     if (this.closed) return "closed";
     if (bytes > this.settings.maxEntryBytes) return "too_large";
-    return this.#versions.unchangedSince(version, call.scope.tags) ? undefined : "invalidated";
+    return this.#versions.unchangedSince(version, tags) ? undefined : "invalidated";
   }
 
   #skip(call: Call, reason: string): void {

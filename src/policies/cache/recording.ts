@@ -1,4 +1,4 @@
-import { type Chunk, ChunkStream, type Reply } from "../../core/index.ts";
+import type { Chunk } from "../../core/index.ts";
 import { plainCopy } from "./plain-copy.ts";
 
 /** Takes down what a stream gives. Beyond its bound it lets go of everything and takes down no more. */
@@ -24,32 +24,4 @@ export class Recording {
     if (this.#bytes > this.#bytesMax) this.#values = undefined;
     else this.#values.push(value);
   }
-}
-
-/**
- * The same reply with a body that can still be observed from its first chunk: a policy within may have read ahead,
- * and what it read does not pass the observers of that stream again.
- */
-export function fromItsStart(reply: Reply): Reply {
-  const { body } = reply;
-  if (body.kind === "value" || (body.chunkCount === 0 && !body.settled.isOpen)) return reply;
-  const relay = relayed(body);
-  return { ...reply, body: relay, settled: relay.settled };
-}
-
-function relayed(inner: ChunkStream): ChunkStream {
-  let pulling = false;
-  const outer = new ChunkStream({
-    async pull() {
-      pulling = true;
-      const item = (await inner.next()) ?? (await inner.settled.promise());
-      pulling = false;
-      return item;
-    },
-    cancel: (fault) => inner.fail(fault),
-  });
-  inner.settled.subscribe(({ fault }) => {
-    if (fault !== undefined && !pulling) outer.fail(fault);
-  });
-  return outer;
 }

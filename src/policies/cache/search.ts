@@ -1,6 +1,8 @@
 import type { Call, Clock, Entry, EventMap, Fingerprint, Reply } from "../../core/index.ts";
 import type { TagVersions } from "./tag-versions.ts";
 
+const TAGS_MAX = 32;
+
 export type MissReason = EventMap["cache.miss"]["reason"];
 
 /** Generation of each tag. */
@@ -21,6 +23,8 @@ export class Search {
   readonly version: number;
   /** The most telling reason so far. */
   reason: MissReason = "absent";
+  /** What a new entry is to carry: the call's tags, and those of an entry that only lacked some of them. */
+  tags: readonly string[];
   readonly #versions: TagVersions;
   /** By tier, the generations of the call's tags before the provider was asked. */
   #generations: Map<object, Generations> | undefined;
@@ -29,6 +33,7 @@ export class Search {
     this.call = call;
     this.fingerprint = fingerprint;
     this.version = versions.now;
+    this.tags = call.scope.tags;
     this.#versions = versions;
   }
 
@@ -63,6 +68,11 @@ export class Search {
     if (entry.expiresAt <= clock.wall()) return "expired";
     const tags = Object.keys(entry.tags);
     const current = tags.every((tag) => entry.tags[tag] === generations[tag]);
-    return current && this.#versions.unchangedSince(this.version, tags) ? undefined : "invalidated";
+    if (!current || !this.#versions.unchangedSince(this.version, tags)) return "invalidated";
+    const wanted = this.call.scope.tags;
+    if (wanted.every((tag) => Object.hasOwn(entry.tags, tag))) return undefined;
+    // An invalidation of a tag that it lacks would not reach it.
+    this.tags = [...new Set([...wanted, ...tags])].slice(0, TAGS_MAX);
+    return "absent";
   }
 }

@@ -42,6 +42,8 @@ export class Broadcast {
   #gone = 0;
   #pulling = false;
   #open = true;
+  /** The provider's own sign that the answer is complete has come. */
+  #endPassed = false;
   #end: Settlement | undefined;
 
   constructor(reply: Reply, source: ChunkStream, bytesMax: number, ends: BroadcastEnds) {
@@ -80,13 +82,18 @@ export class Broadcast {
     });
   }
 
-  leave(reader: Reader, fault: Fault): void {
+  /** Answers with how the body ended, for a reader who leaves with all of it. */
+  leave(reader: Reader, fault: Fault): Settlement | undefined {
     this.#readers.delete(reader);
-    if (this.#readers.size > 0 || this.#end !== undefined) return;
-    // The body first: it would take the cancellation for the caller's.
-    this.#source.fail(fault);
-    this.#close();
-    this.#ends.deserted(fault.error);
+    const hasAll = this.#endPassed && reader.position === this.#gone + this.#held.length;
+    if (this.#end === undefined && (hasAll || this.#readers.size === 0)) {
+      // The body first: it would take the cancellation for the caller's.
+      this.#source.fail(fault);
+      if (this.#source.settled.value !== undefined) this.#finish(this.#source.settled.value);
+      this.#close();
+      if (this.#readers.size === 0) this.#ends.deserted(fault.error);
+    }
+    return hasAll ? this.#end : undefined;
   }
 
   #pull(): void {
@@ -100,6 +107,7 @@ export class Broadcast {
   }
 
   #arrive({ role, value }: Chunk): void {
+    if (role === "end") this.#endPassed = true;
     // Held as a copy: what one reader is handed must not be what another gets.
     const copy = plainCopy(value);
     const chunk: Chunk = { role, value: copy.value };
@@ -169,8 +177,8 @@ class Reader implements ChunkSource {
     return this.#broadcast.read(this);
   }
 
-  cancel(reason: Fault): void {
-    this.#broadcast.leave(this, reason);
+  cancel(reason: Fault): Settlement | undefined {
+    return this.#broadcast.leave(this, reason);
   }
 
   take(chunk: Chunk): Chunk {

@@ -37,7 +37,7 @@ export class Flight {
   #admitBy = Number.NEGATIVE_INFINITY;
   #replaced = false;
 
-  /** `closed` runs when nobody can join any more; it may run more than once. */
+  /** `closed` runs once, when nobody can join any more. */
   constructor(bytesMax: number, closed: () => void) {
     this.#bytesMax = bytesMax;
     this.#closed = closed;

@@ -53,9 +53,7 @@ export function coalesce(options: CoalesceOptions = {}, runtime: Runtime = defau
         reportJoin(runtime, call, known.size - 1);
         return outcome;
       }
-      const flight: Flight = new Flight(settings.maxBufferBytes, () => {
-        if (flights.get(key) === flight) flights.delete(key);
-      });
+      const flight = new Flight(settings.maxBufferBytes, () => flights.delete(key));
       flights.set(key, flight);
       return flight.depart(call, next);
     },

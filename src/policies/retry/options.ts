@@ -9,12 +9,12 @@ export interface RetryOptions {
   readonly baseDelay?: Duration;
   /** The longest pause that backoff makes; a `retry-after` may be longer. Default `"8s"`. */
   readonly maxDelay?: Duration;
-  /** What retries may add to the load, per provider; `false` for no bound. Default 20 and 0.1. */
+  /** What retries may add to the load, per provider; `false` for no bound. Default 100 and 0.1. */
   readonly budget?: RetryBudgetOptions | false;
 }
 
 export interface RetryBudgetOptions {
-  /** Retries that can be made without any success between them: 1 to 10,000. A timeout counts twice. Default 20. */
+  /** Retries that can be made without any success between them: 1 to 10,000. A timeout counts twice. Default 100. */
   readonly capacity?: number;
   /** What a success gives back: 0 to 10. Default 0.1. */
   readonly refillPerSuccess?: number;
@@ -24,7 +24,7 @@ export const RETRY_DEFAULTS = {
   attempts: 4,
   baseDelay: "500ms",
   maxDelay: "8s",
-  budget: { capacity: 20, refillPerSuccess: 0.1 },
+  budget: { capacity: 100, refillPerSuccess: 0.1 },
 } as const satisfies RetryOptions;
 
 export interface RetrySettings extends BackoffSettings {

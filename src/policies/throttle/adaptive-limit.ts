@@ -19,6 +19,7 @@ const QUEUE_LOW = 1.5;
 const QUEUE_HIGH = 3.5;
 const STEP_UP = 3;
 const STEP_DOWN = 0.5;
+const REGAIN = 2;
 // Having stayed so far down for as many calls' time without tokens becoming this much faster, the load is not ours.
 const RETREAT = 0.7;
 const RETREAT_CALLS = 2;
@@ -41,7 +42,8 @@ interface Retreat {
  *
  * Algorithm: TCP Vegas (Brakmo and Peterson, 1995) as in Netflix concurrency-limits, on time per output token. A
  * refusal for want of capacity cuts the limit to 0.8 of it, at most once in the time that a call takes, and within that
- * time to what the provider was still working on, but not below a half.
+ * time to what the provider was still working on, but not below a half. After an outage the limit doubles with each
+ * window up to 0.8 of where it was (TCP slow start, RFC 5681).
  */
 export class AdaptiveLimit {
   bounds: LimitBounds;
@@ -53,6 +55,9 @@ export class AdaptiveLimit {
   #meanDurationMs: number | undefined;
   #cutAt = Number.NEGATIVE_INFINITY;
   #cutFrom = 0;
+  /** The way back after cuts is short: up to here the limit doubles as long as nothing queues. */
+  #regainTo = 0;
+  #grownSinceCut = true;
   #retreat: Retreat | undefined;
 
   constructor(bounds: LimitBounds) {
@@ -99,6 +104,9 @@ export class AdaptiveLimit {
     if (sentAt > this.#cutAt && now - this.#cutAt >= (this.#meanDurationMs ?? WINDOW_MS)) {
       this.#cutAt = now;
       this.#cutFrom = this.#limit;
+      // Cut after cut is one outage, and says nothing of the capacity before it; a cut after growth does.
+      if (this.#grownSinceCut) this.#regainTo = this.#limit * CUT;
+      this.#grownSinceCut = false;
       this.#retreat = undefined;
       this.#beginWindow(now);
       this.#move(this.#limit * CUT);
@@ -127,6 +135,10 @@ export class AdaptiveLimit {
     this.#retreat = undefined;
     // Where the limit is not used, answers say nothing about a higher one.
     if (queue >= QUEUE_LOW * log || 2 * atWire < this.#limit) return undefined;
+    this.#grownSinceCut = true;
+    if (this.#limit < this.#regainTo) {
+      return this.#move(Math.min(this.#regainTo, this.#limit * REGAIN)) ? "recovering" : undefined;
+    }
     // What is learned while the limit races upwards would be learned from a provider already too busy.
     const racing = measured && this.#slowness.isKnown && queue <= log;
     const step = racing ? STEP_UP * log : measured ? log : 1;

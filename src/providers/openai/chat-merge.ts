@@ -91,9 +91,12 @@ function withCalled(before: JsonObject, piece: JsonObject): Draft {
   return called;
 }
 
-// Parts with an index are pieces of one another: OpenRouter's `reasoning_details`.
+/**
+ * Appends to the list that an earlier call made, or begins one. Parts with an index are pieces of one another:
+ * OpenRouter's `reasoning_details`.
+ */
 function joined(before: unknown, items: readonly unknown[]): unknown[] {
-  const list: unknown[] = Array.isArray(before) ? [...before] : [];
+  const list: unknown[] = Array.isArray(before) ? before : [];
   for (const item of items) {
     const last = list.at(-1);
     const continues =

@@ -37,8 +37,10 @@ function choiceChunks(choice: JsonObject): JsonObject[] {
   return [...chunks, { index, delta: {}, logprobs: null, finish_reason, ...beside }];
 }
 
+// Mistral leaves out the type, without which the SDK takes no call from a stream.
 function deltaOf(field: string, value: unknown): unknown {
-  return field === "tool_calls" ? objectsIn(value).map((call, index) => ({ ...call, index })) : value;
+  if (field !== "tool_calls") return value;
+  return objectsIn(value).map((call, index) => ({ ...("function" in call && { type: "function" }), ...call, index }));
 }
 
 // Log probabilities go with the text that they are of.

@@ -74,7 +74,7 @@ function connector({ url, client }: RedisOptions, connectMs: number): (runtime: 
 }
 
 function urlOf(value: unknown): string {
-  if (typeof value === "string" && /^rediss?:$/.test(URL.parse(value)?.protocol ?? "")) return value;
+  if (typeof value === "string" && /^rediss?:/.test(value) && URL.canParse(value)) return value;
   // An address may hold a password, which no error repeats.
   const shown = typeof value === "string" ? Symbol("hidden") : value;
   throw new OptionError("redis.url", shown, 'an address such as "redis://localhost:6379"');
@@ -94,7 +94,8 @@ class RedisStore implements ByteStore {
   readonly #tagsKey: string;
   // As last read. An entry written under one that has passed is never found: late, but not wrong.
   #generation: Buffer | undefined;
-  #hasSeenEpoch = false;
+  #hasSeenTags = false;
+  #beginning: Promise<Buffer> | undefined;
 
   constructor(connection: Connection, keyPrefix: string, commandMs: number, runtime: Runtime) {
     this.#connection = connection;
@@ -118,7 +119,7 @@ class RedisStore implements ByteStore {
   }
 
   async set(key: string, bytes: Uint8Array, ttlMs: number): Promise<void> {
-    const generation = this.#generation ?? (await this.#beginGeneration());
+    const generation = this.#generation ?? (await this.#begin());
     const value = Buffer.concat([generation, bytes]);
     await this.#commands.send(["SET", this.#keyPrefix + key, value, "PX", String(ttlMs)]);
   }
@@ -128,22 +129,19 @@ class RedisStore implements ByteStore {
   }
 
   async clear(): Promise<void> {
-    const generation = newGeneration();
-    await this.#commands.send(["SET", this.#generationKey, generation]);
-    this.#generation = generation;
+    await this.#begin();
+    await this.#replaceGeneration();
   }
 
   async generations(tags: readonly string[]): Promise<readonly number[]> {
     if (tags.length === 0) return [];
     const command = ["HMGET", this.#tagsKey, EPOCH, ...tags.map(fieldOf)];
     let [epoch, ...counts] = (await this.#commands.send(command)) as (string | null)[];
-    if (epoch === null || epoch === undefined) {
-      // Tags that were there and are gone (a server restarted empty, FLUSHALL) must not become as good as new.
-      const start = this.#hasSeenEpoch ? Math.round(this.#runtime.clock.wall()) : 0;
-      await this.#commands.send(["HSETNX", this.#tagsKey, EPOCH, String(start)]);
+    if (epoch === null) {
+      await this.#begin();
       [epoch, ...counts] = (await this.#commands.send(command)) as (string | null)[];
     }
-    this.#hasSeenEpoch = true;
+    this.#hasSeenTags = true;
     return counts.map((count) => Number(epoch) + Number(count));
   }
 
@@ -156,6 +154,29 @@ class RedisStore implements ByteStore {
     this.#connection.close();
   }
 
+  /** The namespace's generation and tags, begun where there are none. */
+  #begin(): Promise<Buffer> {
+    this.#beginning ??= this.#beginTags()
+      .then(() => this.#beginGeneration())
+      .finally(() => {
+        this.#beginning = undefined;
+      });
+    return this.#beginning;
+  }
+
+  /**
+   * Begins the tags of a new namespace at 0, before it has a generation: so one with a generation and no tags has lost
+   * them (the server restarted empty, FLUSHALL, evicted for lack of memory). Then what they had made stale must not
+   * become good again: entries are cleared, and generations begin where none has been.
+   */
+  async #beginTags(): Promise<void> {
+    if ((await this.#commands.send(["HEXISTS", this.#tagsKey, EPOCH])) === 1) return;
+    const forgotten = this.#hasSeenTags || (await this.#commands.send(["EXISTS", this.#generationKey])) === 1;
+    if (forgotten) await this.#replaceGeneration();
+    const epoch = forgotten ? Math.round(this.#runtime.clock.wall()) : 0;
+    await this.#commands.send(["HSETNX", this.#tagsKey, EPOCH, String(epoch)]);
+  }
+
   // Of several processes that begin one at once, the first decides.
   async #beginGeneration(): Promise<Buffer> {
     await this.#commands.send(["SET", this.#generationKey, newGeneration(), "NX"]);
@@ -163,6 +184,12 @@ class RedisStore implements ByteStore {
     if (generation === null) throw new StoreError("Redis does not keep what is written to it.");
     this.#generation = generation;
     return generation;
+  }
+
+  async #replaceGeneration(): Promise<void> {
+    const generation = newGeneration();
+    await this.#commands.send(["SET", this.#generationKey, generation]);
+    this.#generation = generation;
   }
 }
 

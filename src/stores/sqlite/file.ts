@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
+import zlib from "node:zlib";
 import { StoreError } from "../store-error.ts";
 import { DamagedError, inodeOf, isDamagedAtOpening, isOnDisk } from "./damage.ts";
 
@@ -217,7 +217,7 @@ function statementsOf(database: DatabaseSync) {
 
 // SQLite does not notice when bits of a value change on the disk, nor when an index leads to another row.
 function crcOf(key: string, expires: number, bytes: Uint8Array): number {
-  return crc32(bytes, crc32(`${expires}:${key}`));
+  return zlib.crc32(bytes, zlib.crc32(`${expires}:${key}`));
 }
 
 function whole(value: unknown): number {

@@ -23,6 +23,8 @@ export class ReferenceBreaker {
   #probeSuccesses = 0;
   #rampFrom = Number.NEGATIVE_INFINITY;
   #credit = 0;
+  #leftClosedAt = 0;
+  #rampMs = 0;
 
   constructor(settings: BreakerSettings) {
     this.#settings = settings;
@@ -34,7 +36,8 @@ export class ReferenceBreaker {
 
   start(now: number): RefCall | undefined {
     this.#timePasses(now);
-    const { probes, probeTimeoutMs, rampMs } = this.#settings;
+    const { probes, probeTimeoutMs } = this.#settings;
+    const rampMs = this.#rampMs;
     if (this.#state === "open") return undefined;
     const here = this.#calls.filter((call) => call.held && call.epoch === this.#epoch);
     if (this.#state === "half_open") {
@@ -101,7 +104,10 @@ export class ReferenceBreaker {
   }
 
   #open(now: number): void {
-    if (this.#state === "closed" && now - this.#rampFrom >= this.#settings.rampMs) this.#openings = 0;
+    if (this.#state === "closed") {
+      this.#leftClosedAt = now;
+      if (now - this.#rampFrom >= this.#rampMs) this.#openings = 0;
+    }
     const openForMs = Math.min(this.#settings.maxOpenMs, this.#settings.halfOpenAfterMs * 2 ** this.#openings);
     this.#openings++;
     this.#openUntil = now + openForMs;
@@ -116,6 +122,7 @@ export class ReferenceBreaker {
     this.#epoch++;
     this.#outcomes = [];
     this.#rampFrom = now;
+    this.#rampMs = Math.min(this.#settings.rampMs, now - this.#leftClosedAt);
     this.#credit = 0;
     this.log.push("closed");
   }

@@ -118,6 +118,33 @@ describe("tags", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it("that change while an entry is being read make it stale", async () => {
+    for (const tags of [true, false]) {
+      const { clock, runtime } = virtualRuntime();
+      const server = new ByteServer();
+      const bench = benchOf(runtime, { tiers: [serverTier(server, { tags })] });
+      await bench.ask(tagged("x"));
+      await bench.policy.flush();
+      server.delayMs = 20;
+      const reading = bench.value(tagged("x"));
+      await clock.advance(10);
+      server.delayMs = 0;
+      await bench.policy.invalidateTags(["x"]);
+      expect(await clock.run(reading)).toBe("answer 2");
+    }
+  });
+
+  it("that change again while a tier is being told are told again", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    server.delayMs = 20;
+    const bench = benchOf(runtime, { tiers: [serverTier(server)] });
+    const first = bench.policy.invalidateTags(["x"]);
+    await clock.advance(10);
+    await clock.run(Promise.all([first, bench.policy.invalidateTags(["x"])]));
+    expect(server.generations.get("x")).toBe(2);
+  });
+
   it("of a fill that began before the invalidation keep it out of every tier", async () => {
     const { clock, runtime } = virtualRuntime();
     const [server, memory] = [new ByteServer(), new MapStore()];
@@ -152,11 +179,27 @@ describe("tags", () => {
     const server = new ByteServer();
     const bench = benchOf(runtime, { tiers: [mapTier(), serverTier(server)] });
     for (const tag of ["__proto__", "constructor", "toString"]) {
-      const before = await bench.value(tagged(tag));
+      const ask = () => bench.value({ request: { input: tag }, ...tagged(tag) });
+      const before = await ask();
       await bench.policy.flush();
       await bench.policy.invalidateTags([tag]);
-      expect(await bench.value(tagged(tag))).not.toBe(before);
+      expect(await ask()).not.toBe(before);
     }
+  });
+
+  it("that an entry lacks make it a miss for the call that brings them, and are then added to it", async () => {
+    const { runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = benchOf(runtime, { tiers: [mapTier(), serverTier(server)] });
+    await bench.ask(tagged("x"));
+    expect(await bench.value(tagged("y"))).toBe("answer 2");
+    expect(await bench.value(tagged("x"))).toBe("answer 2");
+    expect(await bench.value()).toBe("answer 2");
+    await bench.policy.flush();
+    const other = benchOf(runtime, { tiers: [serverTier(server)] });
+    expect(await other.value(tagged("y"))).toBe("answer 2");
+    await bench.policy.invalidateTags(["x"]);
+    expect(await bench.value(tagged("y"))).toBe("answer 3");
   });
 
   it("are checked", async () => {
@@ -183,6 +226,18 @@ describe("clear", () => {
     await clock.run(stale);
     await clock.run(bench.policy.flush());
     expect([memory.entries.size, server.values.size]).toEqual([0, 0]);
+  });
+
+  it("waits for the writes that would land behind it", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = benchOf(runtime, { tiers: [mapTier(), serverTier(server)] });
+    server.delayMs = 40;
+    await clock.run(bench.ask());
+    server.delayMs = 0;
+    await clock.run(bench.policy.clear());
+    await clock.advance(100);
+    expect(server.values.size).toBe(0);
   });
 
   it("is carried out on a tier that was down when it is back", async () => {

@@ -248,8 +248,8 @@ describe("coalesce with streams", () => {
     second?.fail(aborted("closed"));
     expect(stream.cancelled).toEqual([]);
     expect((await clock.run(third?.next() ?? Promise.reject()))?.value).toBe("chunk 0");
-    third?.fail(aborted("the last"));
-    expect(stream.cancelled).toMatchObject([{ kind: "aborted", error: "the last" }]);
+    third?.fail(faultOf({ kind: "timeout", error: "the last" }));
+    expect(stream.cancelled).toMatchObject([{ kind: "timeout", error: "the last" }]);
     expect(sent[0]?.cancellation.cancelled).toBe(true);
     expect(calls.every((call) => call.cancellation.listenerCount === 0)).toBe(true);
   });
@@ -308,6 +308,28 @@ describe("coalesce with streams", () => {
     expect(late).toMatchObject({ servedBy: "upstream" });
     expect(sent).toHaveLength(2);
     expect(await clock.run(drain(fast))).toEqual(big.slice(4));
+  });
+
+  it("takes a reader that leaves after the last word for one that has the whole answer", async () => {
+    const { runtime } = virtualRuntime();
+    const end = whole({ usage: { inputTokens: 1, outputTokens: 2 } });
+    const send = async (call: Call): Promise<Outcome> => {
+      const rest: Chunk[] = [
+        { role: "content", value: "a" },
+        { role: "end", value: "done" },
+      ];
+      return streamReply(streamFor(call, { pull: async () => rest.shift() ?? end, cancel: () => end }));
+    };
+    const line = pipeline(coalesce({}, runtime));
+    const [fast, slow] = (
+      await Promise.all([1, 2].map(() => line.execute(callOf(runtime, send, { stream: true }))))
+    ).map(streamIn) as [ChunkStream, ChunkStream];
+    await fast.next();
+    await fast.next();
+    fast.fail(aborted("has all"));
+    expect(fast.settled.value).toBe(end);
+    expect(await drain(slow)).toEqual(["a", "done"]);
+    expect(slow.settled.value).toBe(end);
   });
 
   it("gives every reader chunks of its own", async () => {

@@ -205,8 +205,8 @@ describe("retry", () => {
 
   it("charges a timeout twice and a rate limit nothing", async () => {
     for (const [kind, left] of [
-      ["timeout", 18],
-      ["network", 19],
+      ["timeout", 98],
+      ["network", 99],
       ["rate_limited", undefined],
     ] as const) {
       const { clock, runtime } = virtualRuntime();
