@@ -9,7 +9,7 @@ optimizer.on("retry.scheduled", ({ attempt, delayMs, reason }) => {
 let calls = 0;
 async function askMyModel(prompt: string, signal: AbortSignal): Promise<{ text: string }> {
   signal.throwIfAborted();
-  if (++calls < 3) throw Object.assign(new Error("no capacity"), { status: 500 });
+  if (++calls < 3) throw Object.assign(new Error("internal error"), { status: 500 });
   return { text: `You asked: ${prompt}` };
 }
 

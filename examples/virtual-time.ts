@@ -1,10 +1,10 @@
-// An outage of ten minutes, in a fraction of a second: the clock, the chance and the provider are simulated.
+// An outage of a minute, in a fraction of a second: the clock, the chance and the provider are simulated.
 import { createOptimizer } from "breakwater";
 import { seededRandom, simulatedFetch, VirtualClock } from "breakwater/testing";
 
 const clock = new VirtualClock();
 const random = seededRandom(1);
-const fetch = simulatedFetch({ clock, seed: 1, faults: [{ from: "1m", to: "11m", fault: "overloaded" }] });
+const fetch = simulatedFetch({ clock, seed: 1, faults: [{ from: "1m", to: "2m", fault: "overloaded" }] });
 const optimizer = createOptimizer({ clock, random, fetch, cache: false, environment: {} });
 
 let answered = 0;
@@ -19,12 +19,13 @@ const ask = async (): Promise<void> => {
   if (response.ok) answered++;
   else failed++;
 };
-optimizer.on("breaker.opened", ({ samples }) =>
-  console.log(`${Math.round(clock.now() / 1000)} s: breaker opened after ${samples} calls`),
+const at = (): string => `${Math.round(clock.now() / 1000)} s`.padStart(5);
+optimizer.on("breaker.opened", ({ reason, openForMs }) =>
+  console.log(`${at()} open for ${openForMs / 1000} s: ${reason}`),
 );
-optimizer.on("breaker.closed", () => console.log(`${Math.round(clock.now() / 1000)} s: breaker closed`));
+optimizer.on("breaker.closed", () => console.log(`${at()} closed`));
 
-for (let second = 0; second < 15 * 60; second++) {
+for (let second = 0; second < 4 * 60; second++) {
   void ask();
   await clock.advance(1000);
 }

@@ -65,6 +65,7 @@ export async function callThrough<T>(
       model: request.model,
       credential: request.credential === undefined ? "anonymous" : secretName(request.credential),
       stream: request.stream ?? false,
+      temperature: request.temperature,
       request,
       wire: functionWire,
       scope,

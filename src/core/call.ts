@@ -17,6 +17,8 @@ export interface CallDetails {
   /** A one-way name of the credential, by `secretName`; never the secret itself. */
   readonly credential: string;
   readonly stream: boolean;
+  /** As the request says it; absent where it does not, for a provider's default is not ours to know. */
+  readonly temperature?: number | undefined;
   /** The request as data; policies read it through `wire` only. */
   readonly request: unknown;
   readonly wire: Wire;
@@ -53,6 +55,7 @@ export class Call {
   readonly model: string;
   readonly credential: string;
   readonly stream: boolean;
+  readonly temperature: number | undefined;
   readonly request: unknown;
   readonly wire: Wire;
   readonly scope: ResolvedScope;
@@ -67,7 +70,7 @@ export class Call {
   readonly attempt: number;
   readonly trace: Trace;
   readonly send: Next;
-  readonly #memo: { identity?: Identity; fingerprint?: Fingerprint };
+  readonly #memo: { identity?: Identity; own?: Fingerprint; shared?: Fingerprint };
 
   private constructor(details: CallDetails, id: string, trace: Trace, memo: object, changing: Required<Changes>) {
     this.id = id;
@@ -77,6 +80,7 @@ export class Call {
     this.model = details.model;
     this.credential = details.credential;
     this.stream = details.stream;
+    this.temperature = details.temperature;
     this.request = details.request;
     this.wire = details.wire;
     this.scope = details.scope;
@@ -124,25 +128,20 @@ export class Call {
   }
 
   /**
-   * The key of the question, computed once. Scoped by credential and client unless `shared`: then every
+   * The key of the question, computed once. It is scoped by credential and client unless `shared`: then every
    * caller of this process and of shared tiers may get the answer.
    * `undefined` when the wire says that the call must not be cached. Throws `NotCanonicalError`.
    */
   fingerprint(shared = false): Fingerprint | undefined {
-    if (this.#memo.fingerprint === undefined) {
-      const { identity } = this;
-      if ("bypass" in identity) return undefined;
-      const owner = shared ? null : [this.credential, this.scope.client ?? null];
-      this.#memo.fingerprint = fingerprintOf([
-        owner,
-        this.wire.name,
-        this.provider,
-        this.endpoint,
-        this.operation,
-        this.model,
-        identity.material,
-      ]);
-    }
-    return this.#memo.fingerprint;
+    const which = shared ? "shared" : "own";
+    const known = this.#memo[which];
+    if (known !== undefined) return known;
+    const { identity } = this;
+    if ("bypass" in identity) return undefined;
+    const owner = shared ? null : [this.credential, this.scope.client ?? null];
+    const place = [this.wire.name, this.provider, this.endpoint, this.operation, this.model];
+    const fingerprint = fingerprintOf([owner, ...place, identity.material]);
+    this.#memo[which] = fingerprint;
+    return fingerprint;
   }
 }

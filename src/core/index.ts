@@ -12,6 +12,7 @@ export * from "./latch.ts";
 export * from "./ledger.ts";
 export * from "./options.ts";
 export * from "./pipeline.ts";
+export * from "./plain-copy.ts";
 export * from "./policy.ts";
 export * from "./random.ts";
 export * from "./reply.ts";

@@ -17,8 +17,11 @@ export function recordCalls(
   const book = new CallSeriesBook(callMetrics(registry), () => {
     events.emit("monitor.overflow", undefined, { metric: DEFINITIONS.calls.name });
   });
-  const seriesOf = (event: { op?: string | undefined; provider?: string | undefined; model?: string | undefined }): CallSeries =>
-    book.of(event.op, event.provider, event.model);
+  const seriesOf = (event: {
+    op?: string | undefined;
+    provider?: string | undefined;
+    model?: string | undefined;
+  }): CallSeries => book.of(event.op, event.provider, event.model);
 
   const finish = (event: End, series: CallSeries, end: EndSeries, now: number): void => {
     // A call that had begun before the monitor was there must not count below zero.

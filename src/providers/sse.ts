@@ -19,6 +19,7 @@ export class EventSplitter {
   /** Takes the next text and gives the events that are complete with it. */
   push(text: string): string[] {
     const events: string[] = [];
+    const onlyLf = !text.includes("\r");
     let start = 0;
     const emit = (end: number): void => {
       events.push(this.#pending + text.slice(start, end));
@@ -40,6 +41,7 @@ export class EventSplitter {
         this.#lineIsBlank = true;
       } else {
         this.#lineIsBlank = false;
+        if (onlyLf) at = lineEnd(text, at) - 1;
       }
     }
     this.#pending += text.slice(start);
@@ -55,6 +57,11 @@ export class EventSplitter {
     this.#held = false;
     return rest;
   }
+}
+
+function lineEnd(text: string, from: number): number {
+  const at = text.indexOf("\n", from);
+  return at < 0 ? text.length : at;
 }
 
 /** The name and the data of one raw event; both `undefined` for comments and blank lines. */

@@ -5,6 +5,12 @@
  * @module
  */
 export { type Random, seededRandom } from "../core/index.ts";
+export {
+  byteStoreConformance,
+  type ConformanceCase,
+  entryStoreConformance,
+  type StoreHarness,
+} from "../stores/conformance/index.ts";
 export type { ReplySink } from "./exchange.ts";
 export {
   createProviderModel,

@@ -259,6 +259,12 @@ describe("rate-limit headers", () => {
     ]);
   });
 
+  it("are per day at Groq also while nothing is used", () => {
+    const headers = { "x-ratelimit-limit-requests": "14400", "x-ratelimit-remaining-requests": "14400" };
+    expect(readLimits(new Headers(headers), "groq")).toEqual([requests(14_400, 14_400, undefined, DAY)]);
+    expect(readLimits(new Headers(headers), "openai")).toEqual([requests(14_400, 14_400)]);
+  });
+
   it("give the tighter one of two limits of a kind", () => {
     const headers = new Headers({
       "x-ratelimit-limit-tokens": "1000",

@@ -184,6 +184,14 @@ describe("a stream replayed as a stream", () => {
     expect(reply?.settled.value?.usage).toMatchObject({ inputTokens: 14, outputTokens: 8 });
   });
 
+  it("takes only the usage out of an event that tells something else too", async () => {
+    const { text } = stream("openai-chat-moderation");
+    const joined = text.replace(/("moderation":.*)"usage":null/, '$1"usage":{"prompt_tokens":1,"completion_tokens":1}');
+    const payloads = await payloadsOf(replay("chat", keepStream("chat", joined), STREAM));
+    expect(payloads.filter((payload) => "moderation" in payload)).toHaveLength(1);
+    expect(payloads.some((payload) => "usage" in payload)).toBe(false);
+  });
+
   it("leaves usage beside choices where it is: the provider always sends it", async () => {
     const { text } = stream("groq-tool");
     expect(await textOf(replay("chat", keepStream("chat", text), STREAM))).toBe(text);

@@ -54,6 +54,7 @@ export interface CallOptions extends Partial<Omit<CallDetails, "scope">> {
 /** A call that `send` answers. */
 export function callOf(runtime: Runtime, send: (call: Call) => Promise<Outcome>, options: CallOptions = {}): Call {
   const { scope, ...details } = options;
+  const { temperature } = (options.request ?? {}) as { readonly temperature?: unknown };
   return Call.start(
     {
       operation: "chat",
@@ -62,6 +63,7 @@ export function callOf(runtime: Runtime, send: (call: Call) => Promise<Outcome>,
       model: "m",
       credential: "k",
       stream: false,
+      temperature: typeof temperature === "number" ? temperature : undefined,
       request: { input: "hello" },
       wire: jsonWire,
       cancellation: new Cancellation(),

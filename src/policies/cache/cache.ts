@@ -16,7 +16,6 @@ import type { CacheSettings } from "./options.ts";
 import { Recording } from "./recording.ts";
 import { type Hit, Search } from "./search.ts";
 import type { TagVersions } from "./tag-versions.ts";
-import { asksForZeroTemperature } from "./temperature.ts";
 import type { Tiers } from "./tiers.ts";
 
 /** The way of a call through the cache, and of an answer into it. */
@@ -166,7 +165,7 @@ function questionOf(call: Call, { when, shared }: CacheSettings): Fingerprint | 
   try {
     const { identity } = call;
     if ("bypass" in identity) return identity.bypass;
-    if (when === "deterministic" && !asksForZeroTemperature(call)) return "not_deterministic";
+    if (when === "deterministic" && call.temperature !== 0) return "not_deterministic";
     return call.fingerprint(shared) ?? "not_canonical";
   } catch {
     return "not_canonical";

@@ -1,5 +1,4 @@
-import type { Chunk } from "../../core/index.ts";
-import { plainCopy } from "./plain-copy.ts";
+import { type Chunk, plainCopy } from "../../core/index.ts";
 
 /** Takes down what a stream gives. Beyond its bound it lets go of everything and takes down no more. */
 export class Recording {

@@ -5,13 +5,13 @@ import {
   type ChunkStream,
   type Fault,
   interrupted,
+  plainCopy,
   type Reply,
   type ServedBy,
   type Settlement,
   streamFor,
   streamReply,
 } from "../../core/index.ts";
-import { plainCopy } from "./plain-copy.ts";
 
 interface Held {
   readonly chunk: Chunk;

@@ -5,13 +5,13 @@ import {
   type Fault,
   type Next,
   type Outcome,
+  plainCopy,
   type Reply,
   type ServedBy,
   type Unsubscribe,
   type ValueBody,
 } from "../../core/index.ts";
 import { Broadcast } from "./broadcast.ts";
-import { plainCopy } from "./plain-copy.ts";
 
 interface Passenger {
   readonly call: Call;

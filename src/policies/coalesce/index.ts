@@ -1,7 +1,6 @@
 import { aborted, type Call, defaultRuntime, type Policy, type Runtime } from "../../core/index.ts";
 import { Flight } from "./flight.ts";
 import { type CoalesceOptions, type CoalesceSettings, readOptions } from "./options.ts";
-import { asksForZeroTemperature } from "./temperature.ts";
 
 export { COALESCE_DEFAULTS, type CoalesceOptions } from "./options.ts";
 
@@ -69,7 +68,7 @@ function questionOf(call: Call, { when }: CoalesceSettings): string | undefined 
   const { cache } = call.scope;
   if (cache === "bypass" || cache === "only-if-cached") return undefined;
   try {
-    if (when === "deterministic" && !asksForZeroTemperature(call)) return undefined;
+    if (when === "deterministic" && call.temperature !== 0) return undefined;
     const fingerprint = call.fingerprint();
     if (fingerprint === undefined) return undefined;
     // Who wants a fresh answer must not join one that was asked for before.

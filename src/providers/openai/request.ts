@@ -17,6 +17,7 @@ export interface RequestReading {
   readonly endpoint: string;
   readonly model: string;
   readonly stream: boolean;
+  readonly temperature: number | undefined;
   /** The parsed body. */
   readonly request: Record<string, unknown>;
   /** Characters of the whole input; an image, sound or inline file counts for 6,000 at most. */
@@ -55,6 +56,7 @@ export function readRequest(method: string, url: URL, body: string): RequestRead
     endpoint: endpointOf(url),
     model,
     stream: request["stream"] === true,
+    temperature: typeof request["temperature"] === "number" ? request["temperature"] : undefined,
     request,
     inputChars: inputSize(request),
     maxOutputTokens: maxOutputTokens(request),
