@@ -51,7 +51,7 @@ function settled(value: unknown): Settlement {
 }
 
 /** The JSON text of a value that comes back from it exactly as it was; `undefined` for any other. */
-export function exactJson(value: unknown): string | undefined {
+function exactJson(value: unknown): string | undefined {
   try {
     // First, because it throws on a cycle, which the walk below would follow.
     const text = JSON.stringify(value);

@@ -2,7 +2,7 @@ import type { Clock, EventBus, Timer } from "../core/index.ts";
 import type { Alert, AlertHandler } from "./alert-rule.ts";
 
 /** How long the promise of a handler may take before it counts as failed. */
-export const HANDLER_LIMIT_MS = 5_000;
+const HANDLER_LIMIT_MS = 5_000;
 
 /** Sends alerts: as an event, and to the handlers of their rule. Whatever a handler does harms nobody. */
 export class AlertSender {

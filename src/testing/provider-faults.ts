@@ -121,7 +121,7 @@ const HINTS = ["seconds", "date", "milliseconds", "text", "none"] as const;
 const AFTER_CHUNKS = 3;
 
 /** Reads a fault. Throws {@link OptionError} naming `option`. */
-export function readFault(option: string, spec: FaultSpec): ReadFault {
+function readFault(option: string, spec: FaultSpec): ReadFault {
   const given: Record<string, unknown> = typeof spec === "string" ? { kind: spec } : { ...spec };
   const kind = oneOf(`${option}.kind`, given["kind"], KINDS);
   knownKeys(option, given, ["kind", ...DETAILS[kind]]);

@@ -32,7 +32,7 @@ const NUMBERS = [0, 1, -1, 0.5, 0.1, 10, 100, 1e21, 1e-7, Number.MAX_SAFE_INTEGE
 const pick = <T>(random: Random, list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
 
 /** A JSON value of few and confusable parts. */
-export function randomJson(random: Random, depth = 0): Json {
+function randomJson(random: Random, depth = 0): Json {
   const kind = random();
   if (depth > 3 || kind < 0.3) return pick(random, TEXTS) + (random() < 0.3 ? pick(random, TEXTS) : "");
   if (kind < 0.45) return pick(random, NUMBERS);
