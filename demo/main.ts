@@ -15,6 +15,7 @@ type Prices = Readonly<
 
 const prices = JSON.parse(readFileSync(join(import.meta.dirname, "data", "prices.json"), "utf8")) as Prices;
 const stop = new AbortController();
+const OUTAGE_MS = 1000;
 
 async function main(args: Arguments): Promise<void> {
   const workload = createWorkload(args.calls, args.speed, args.seed);
@@ -33,7 +34,7 @@ function planFor(workload: Workload, { speed, seed, calls }: Arguments): Provide
   return {
     requestsPerMinute: Math.ceil((calls / minutes) * 1.05),
     tokensPerMinute: Math.ceil((Math.max(workload.recordedTokens, calls * 1024) / minutes) * 1.3),
-    outage: { from: lengthMs * 0.4, to: lengthMs * 0.4 + Math.min(2000, lengthMs * 0.1) },
+    outage: { from: lengthMs * 0.4, to: lengthMs * 0.4 + Math.min(OUTAGE_MS, lengthMs * 0.1) },
     speed,
     seed,
   };
@@ -50,7 +51,7 @@ function describeJob({ baseURL, speed, calls }: Arguments, workload: Workload, p
   }
   const perSecond = (plan.requestsPerMinute / 60).toFixed(0);
   console.log(
-    `The provider is simulated: OpenAI's limits and errors (${perSecond} requests/s, 5 % above the average need; bursts of 2 s), ` +
+    `The provider is simulated: OpenAI's limits and errors (${perSecond} requests/s, 5 % above the average need; bursts of half a second), ` +
       `${((plan.outage.to - plan.outage.from) / 1000).toFixed(1)} s\nwithout capacity (503), 1 % errors (500), 1 % streams cut, 1 % slow starts.\n`,
   );
 }

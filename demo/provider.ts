@@ -35,7 +35,7 @@ export async function startProvider(plan: ProviderPlan): Promise<RunningProvider
       seed: plan.seed,
       requestsPerMinute: plan.requestsPerMinute,
       tokensPerMinute: plan.tokensPerMinute,
-      burst: "2s",
+      burst: "500ms",
       latency: { firstToken: 650 / plan.speed, perInputToken: 0.1 / plan.speed, perToken: 21 / plan.speed },
     },
     outage: plan.outage,

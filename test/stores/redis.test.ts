@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { promisify } from "node:util";
 import { createClient } from "@redis/client";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type ByteStore, createRuntime, OptionError } from "../../src/core/index.ts";
 import { type RedisOptions, redis, StoreError } from "../../src/stores/index.ts";
 import { virtualRuntime } from "../support/calls.ts";
@@ -78,10 +78,10 @@ describe("the redis tier", () => {
   it("keeps its connection past the time it had to connect", async () => {
     const client = createClient({ url: server.url });
     await client.connect();
-    await using({ connectTimeout: 100 }, async (store) => {
+    await using({ connectTimeout: 500 }, async (store) => {
       await store.set("k", bytesOf("v"), LONG_MS);
       const connections = await client.sendCommand(["INFO", "stats"]);
-      await passing(250);
+      await passing(700);
       expect(await store.get("k")).toEqual(Buffer.from("v"));
       const count = (info: unknown): string | undefined => /total_connections_received:\d+/.exec(String(info))?.[0];
       expect(count(await client.sendCommand(["INFO", "stats"]))).toBe(count(connections));
@@ -109,6 +109,10 @@ describe("the redis tier", () => {
 });
 
 describe("a Redis that fails", () => {
+  // Each test may leave it in any state.
+  beforeEach(() => server.restart());
+  afterAll(() => server.restart());
+
   it("makes every operation reject with a reason while it is killed", async () => {
     await using({}, async (store) => {
       await store.set("k", bytesOf("v"), LONG_MS);
@@ -127,7 +131,6 @@ describe("a Redis that fails", () => {
         expect(String(error)).toContain("Redis is not connected");
       }
     });
-    await server.restart();
   });
 
   it("is found again within a second of its return, however long it was away", async () => {
@@ -135,6 +138,7 @@ describe("a Redis that fails", () => {
     const store = openBytes(redis({ url: server.url, keyPrefix: "returning:" }), runtime);
     await store.set("k", bytesOf("v"), LONG_MS);
     await server.kill();
+    await until(async () => !(await answers(store)));
     for (let minute = 0; minute < 20; minute++) {
       await clock.advance(60_000);
       await expect(store.get("k")).rejects.toThrow("not connected");
@@ -152,11 +156,11 @@ describe("a Redis that fails", () => {
   });
 
   it("is given up after the time limit when it is frozen, and found again when it goes on", async () => {
-    await using({ commandTimeout: 200, connectTimeout: 300 }, async (store) => {
+    await using({ commandTimeout: 500, connectTimeout: 500 }, async (store) => {
       await store.set("k", bytesOf("v"), LONG_MS);
       server.pause();
       try {
-        await expect(store.get("k")).rejects.toThrow("Redis did not answer within 200 ms");
+        await expect(store.get("k")).rejects.toThrow("Redis did not answer within 500 ms");
         await expect(store.get("k")).rejects.toThrow("not connected");
         await passing(1500);
         await expect(store.get("k")).rejects.toThrow("not connected");

@@ -110,11 +110,14 @@ export const BYTE_CASES: readonly StoreCase<ByteStore>[] = [
   },
   {
     name: "keeps a value for its time and no longer",
-    run: async (open, { wait }) => {
+    run: async (open, { wait, now }) => {
       const store = await open();
-      await store.set("short", bytesOf("v"), 300);
       await store.set("long", bytesOf("w"), LONG_MS);
-      await assertHolds(store, "short", bytesOf("v"));
+      const startedAt = now();
+      await store.set("short", bytesOf("v"), 300);
+      const found = await store.get("short");
+      // On a machine that is busy elsewhere its time may be over already.
+      if (now() - startedAt < 300) assert.ok(found !== undefined, "the value is there before its time is over");
       await wait(320);
       await assertHolds(store, "short", undefined);
       await assertHolds(store, "long", bytesOf("w"));
