@@ -12,15 +12,14 @@ interface Remembered {
 const RECENT_MAX = 200;
 
 const byTarget = new WeakMap<object, Remembered>();
-const recent = new Map<string, Remembered>();
+// A ring: the newest overwrites the oldest. Looking up walks it, which only somebody who asks pays for.
+const recent: (Remembered | undefined)[] = new Array(RECENT_MAX);
+let nextPlace = 0;
 
 /** Makes a call explainable by its id, as long as it is among the last 200. */
 export function remember(call: Call): void {
-  recent.set(call.id, summaryOf(call));
-  if (recent.size > RECENT_MAX) {
-    const [oldest] = recent.keys();
-    recent.delete(oldest as string);
-  }
+  recent[nextPlace] = summaryOf(call);
+  nextPlace = (nextPlace + 1) % RECENT_MAX;
 }
 
 /** Makes a call explainable by what came out of it, for as long as that lives. Only objects can be known again. */
@@ -38,7 +37,7 @@ function summaryOf({ id, provider, model, operation, trace }: Call): Remembered 
  * Objects that an SDK parsed are not known: take the response of `.withResponse()`.
  */
 export function explainOf(target: unknown): Explanation | undefined {
-  const remembered = typeof target === "string" ? recent.get(target) : find(target);
+  const remembered = typeof target === "string" ? recent.find((call) => call?.id === target) : find(target);
   return remembered?.trace.explain(remembered);
 }
 
