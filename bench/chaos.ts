@@ -49,7 +49,8 @@ async function load(
   };
   for (let n = 0; n < seconds * CALLS_PER_SECOND; n++) {
     const due = startedAt + (n * 1000) / CALLS_PER_SECOND;
-    if (due > performance.now()) await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
+    if (due > performance.now())
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
     while (pending[0] !== undefined && performance.now() - startedAt >= pending[0][0]) void pending.shift()?.[1]();
     const call = one(n);
     open.add(call);

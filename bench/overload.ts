@@ -70,7 +70,8 @@ async function pass(
   for (let n = 0; performance.now() - startedAt < SECONDS * 1000; n++) {
     calls.push(one(n));
     const due = startedAt + ((n + 1) * 1000) / rate;
-    if (due > performance.now()) await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
+    if (due > performance.now())
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
   }
   child.send("stats");
   const [stats] = (await once(child, "message")) as [ProviderStats];

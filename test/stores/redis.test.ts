@@ -316,6 +316,22 @@ describe("a process with a redis tier", () => {
     expect({ stdout, stderr }).toEqual({ stdout: "Redis is not connected: ECONNREFUSED.\n", stderr: "" });
   });
 
+  it("is told what to install when the client is missing", async () => {
+    const { stdout, stderr } = await program(
+      server.url,
+      `const { registerHooks } = await import("node:module");
+       registerHooks({ resolve(name, context, next) {
+         if (name === "@redis/client") throw new Error("not here");
+         return next(name, context);
+       } });
+       const late = redis().open(createRuntime());
+       await late.get("k").catch((error) => console.log(error.name, error.message));
+       await store.close();`,
+    );
+    const sentence = 'The redis tier needs the package "@redis/client": run "npm install @redis/client".';
+    expect({ stdout, stderr }).toEqual({ stdout: `MissingPeerError ${sentence}\n`, stderr: "" });
+  });
+
   it("survives its server being killed, and ends by itself", async () => {
     const mortal = await startRedis();
     const { stdout, stderr } = await program(
