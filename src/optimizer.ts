@@ -168,7 +168,7 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
   const line: Line = {
     ...inner,
     execute: (call) =>
-      closed ? Promise.resolve(faultOf({ kind: "unknown", error: new ClosedError() })) : inner.execute(call),
+      closed ? Promise.resolve(faultOf({ kind: "refused", error: new ClosedError() })) : inner.execute(call),
   };
   const jobsOrThrow = (): Jobs => {
     if (closed) throw new ClosedError();

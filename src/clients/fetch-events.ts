@@ -59,11 +59,11 @@ class EventSource implements ChunkSource {
         if (this.#closed) return this.#settlement();
         this.#refill(await this.#body.read());
       }
+      const event = this.#events[this.#at++] as string;
+      return { role: this.#roleOf(event), value: event };
     } catch (error) {
       return this.#cut(error);
     }
-    const event = this.#events[this.#at++] as string;
-    return { role: this.#roleOf(event), value: event };
   }
 
   cancel(reason: Fault): Settlement {
@@ -87,7 +87,7 @@ class EventSource implements ChunkSource {
   #roleOf(event: string): Chunk["role"] {
     const read = this.#reader.read(event);
     if (typeof read === "object") this.#told ??= read;
-    const role = typeof read === "object" ? "other" : read;
+    const role = typeof read === "object" ? "failure" : read;
     if (role === "end") this.#ended = true;
     this.#retell(role, event);
     return role;

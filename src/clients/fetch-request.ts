@@ -16,6 +16,17 @@ export interface ReadableRequest {
 }
 
 /**
+ * The same with headers of its own, as they are now: the caller may change his while the call waits, an iterator can
+ * be read only once, and they are read for the credential and sent on each attempt.
+ */
+export function withOwnHeaders(init: FetchInit | undefined): FetchInit | undefined {
+  const headers = init?.headers;
+  if (typeof headers !== "object" || headers === null) return init;
+  if (headers instanceof Headers) return { ...init, headers: new Headers(headers) };
+  return { ...init, headers: Symbol.iterator in headers ? [...headers] : { ...headers } };
+}
+
+/**
  * Reads what was given to `fetch`, without consuming it. `undefined` for anything that cannot be a JSON call: another
  * method than POST, no body, a form, a stream, bytes that are not text.
  */
@@ -29,8 +40,9 @@ export async function readFetchRequest(
   const url = URL.parse(request?.url ?? String(input));
   if (url === null) return undefined;
   const headers = headersOf(init?.headers ?? request?.headers);
-  const body = init?.body ?? (request === undefined ? undefined : await bodyOf(request, headers));
-  if (!isPlainBody(body)) return undefined;
+  const given = init?.body ?? (request === undefined ? undefined : await bodyOf(request, headers));
+  if (!isPlainBody(given)) return undefined;
+  const body = ownBody(given);
   const text = typeof body === "string" ? body : textOfBytes(body);
   if (text === undefined) return undefined;
   return { method, url, headers, text, body, signal: init?.signal === undefined ? request?.signal : init.signal };
@@ -49,6 +61,12 @@ async function bodyOf(request: Request, headers: Headers): Promise<ArrayBuffer |
 
 function isPlainBody(body: unknown): body is ReadableRequest["body"] {
   return typeof body === "string" || body instanceof Uint8Array || body instanceof ArrayBuffer;
+}
+
+// A copy of bytes, which the caller may change while the call waits. A Buffer's own `slice` would not be one.
+function ownBody(body: ReadableRequest["body"]): ReadableRequest["body"] {
+  if (typeof body === "string") return body;
+  return body instanceof ArrayBuffer ? body.slice(0) : new Uint8Array(body);
 }
 
 function textOfBytes(body: Uint8Array<ArrayBuffer> | ArrayBuffer): string | undefined {

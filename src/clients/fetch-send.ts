@@ -26,15 +26,30 @@ export type Ask = (signal: AbortSignal) => Promise<Response>;
 
 /** The end of the line for one call: asks once and reads what comes back. Never throws. */
 export function senderOf(reading: RequestReading, ask: Ask, clock: Clock): Next {
-  return async (call) => {
+  const answerTo = async (call: Call): Promise<Outcome> => {
     try {
       const response = await ask(call.cancellation.signal);
+      if (call.cancellation.cancelled) return dropped(call, response);
       if (!response.ok) return readFailure(await rawOf(response), reading.provider, clock.wall());
       return isEventStream(response, reading) ? streamed(call, reading, response) : await whole(reading, response);
     } catch (error) {
       return thrown(call, error);
     }
   };
+  // A host that ignores its signal must not hold up a caller who has left: whichever comes first decides.
+  return (call) =>
+    new Promise((resolve) => {
+      const off = call.cancellation.onCancel((reason) => resolve(aborted(reason)));
+      void answerTo(call).then((outcome) => {
+        off();
+        resolve(outcome);
+      });
+    });
+}
+
+function dropped({ cancellation }: Call, response: Response): Fault {
+  response.body?.cancel(cancellation.reason).catch(() => {});
+  return aborted(cancellation.reason);
 }
 
 function thrown(call: Call, error: unknown): Fault {
@@ -42,10 +57,11 @@ function thrown(call: Call, error: unknown): Fault {
   return cancellation.cancelled ? aborted(cancellation.reason) : readConnectionFailure(error);
 }
 
-// Some servers send a stream without saying so; none sends JSON or a page by that name.
+// Some servers send a stream without saying so, or as text or bytes; none sends JSON or a page by those names.
 function isEventStream(response: Response, reading: RequestReading): boolean {
-  const type = response.headers.get("content-type");
-  return response.body !== null && (type === null ? reading.stream : type.includes("text/event-stream"));
+  const type = response.headers.get("content-type")?.toLowerCase() ?? "";
+  if (response.body === null) return false;
+  return type.includes("text/event-stream") || (reading.stream && !/json|html|xml/.test(type));
 }
 
 function streamed(call: Call, reading: RequestReading, response: Response): Outcome {

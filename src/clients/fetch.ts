@@ -1,7 +1,7 @@
 import { Call, Cancellation, functionOf, knownKeys, type Line } from "../core/index.ts";
 import { openaiWire, readCredential, readRequest } from "../providers/openai/index.ts";
 import { remember } from "./explained.ts";
-import { type FetchInit, type FetchInput, readFetchRequest } from "./fetch-request.ts";
+import { type FetchInit, type FetchInput, readFetchRequest, withOwnHeaders } from "./fetch-request.ts";
 import { responseTo, responseToFault } from "./fetch-response.ts";
 import { senderOf } from "./fetch-send.ts";
 import { scopeOf } from "./scope.ts";
@@ -34,9 +34,10 @@ export function createFetch(line: Line, options: FetchOptions = {}): typeof fetc
   const { clock } = line.runtime;
   const warnOfStacking = stackingWarning(line);
 
-  const optimizedFetch = async (input: FetchInput, init?: FetchInit): Promise<Response> => {
+  const optimizedFetch = async (input: FetchInput, given?: FetchInit): Promise<Response> => {
+    const init = withOwnHeaders(given);
     const request = await readFetchRequest(input, init);
-    const reading = request && readRequest(request.method, request.url, request.text);
+    const reading = request && readRequest(request.method, request.url, request.text, request.headers);
     if (reading === undefined) return host(input, init);
     const { headers, body, signal } = request as NonNullable<typeof request>;
     signal?.throwIfAborted();

@@ -22,7 +22,16 @@ function opinionOf(judge: ErrorJudge | undefined, error: unknown): ReturnType<Er
   }
 }
 
+// Getters, proxies and objects without a text form throw when they are read.
 function judgeByForm(error: unknown, provider: string, wallMs: number): Fault {
+  try {
+    return readThrown(error, provider, wallMs);
+  } catch {
+    return faultOf({ kind: "unknown", error });
+  }
+}
+
+function readThrown(error: unknown, provider: string, wallMs: number): Fault {
   const refused = isRefusedError(error) ? error : refusalOf(error);
   if (refused !== undefined) return refusal(refused);
   const response = responseIn(error);
@@ -39,7 +48,7 @@ function responseIn(error: unknown): RawResponse | undefined {
   const status = error["status"] ?? error["statusCode"] ?? response?.["status"];
   if (typeof status !== "number" || !Number.isInteger(status) || status < 400 || status > 599) return undefined;
   const headers = headersIn(error["headers"] ?? error["responseHeaders"] ?? response?.["headers"]);
-  return { status, statusText: "", headers, url: "", body: bodyIn(error) };
+  return { status, statusText: "", headers, url: "", body: bodyIn(error, response) };
 }
 
 function headersIn(headers: unknown): [string, string][] {
@@ -48,11 +57,27 @@ function headersIn(headers: unknown): [string, string][] {
   return Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]);
 }
 
-// SDKs differ in whether `error` is the whole body or what the body has under that name.
-function bodyIn(error: Loose): string {
-  const body = error["error"];
-  if (!isObject(body)) return JSON.stringify({ error: { message: String(error["message"]), code: error["code"] } });
-  return JSON.stringify(isObject(body["error"]) ? body : { error: body });
+// SDKs differ in whether `error` is the whole body or what the body has under that name. The AI SDK keeps the body as
+// text beside the error, axios as data in its response.
+function bodyIn(error: Loose, response: Loose | undefined): string {
+  const inner = error["error"];
+  const body = isObject(inner) ? (isObject(inner["error"]) ? inner : { error: inner }) : response?.["data"];
+  const text = error["responseBody"] ?? (isPlain(body) ? jsonOf(body) : body);
+  if (typeof text === "string" && /^\s*[[{]/.test(text)) return text;
+  return jsonOf({ error: { message: String(error["message"]), code: error["code"] } }) ?? "";
+}
+
+// A circular body tells nothing; the status still does.
+function jsonOf(value: object): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function isPlain(value: unknown): value is object {
+  return isObject(value) && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 const CONNECTION_CODE =

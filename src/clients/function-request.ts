@@ -26,7 +26,9 @@ export type ErrorJudge = (error: unknown) => Partial<Omit<FaultDetails, "error">
 export function checkRequest(request: FunctionRequest): void {
   const prototype = typeof request === "object" && request !== null ? Object.getPrototypeOf(request) : undefined;
   if (prototype !== Object.prototype && prototype !== null) {
-    throw new OptionError("request", request, "an object with `model` and `input`");
+    // A text or an array in its place is the prompt, which stays out of the message.
+    const shown = typeof request === "string" ? "" : Array.isArray(request) ? [] : request;
+    throw new OptionError("request", shown, "an object with `model` and `input`");
   }
   textOf("request.model", request.model);
   if (request.input === undefined) throw new OptionError("request.input", undefined, "the prompt, in any JSON form");

@@ -56,6 +56,9 @@ export async function callThrough<T>(
   const scope = options === undefined ? currentScope() : resolveScope(own, currentScope());
   signal?.throwIfAborted();
   const { clock } = line.runtime;
+  // Before anything listens to the signal: members of the request may be getters, and throw.
+  const inputChars = charsOf(request.input);
+  const maxOutputTokens = maxOutputTokensOf(request);
   const { cancellation, release } = Cancellation.from(signal);
   const call = Call.start(
     {
@@ -70,8 +73,8 @@ export async function callThrough<T>(
       wire: functionWire,
       scope,
       cancellation,
-      inputChars: charsOf(request.input),
-      maxOutputTokens: maxOutputTokensOf(request),
+      inputChars,
+      maxOutputTokens,
       send: (attempt) => ask(attempt, fn, (error) => judgeThrown(error, request.judge, attempt.provider, clock.wall())),
     },
     clock.now(),

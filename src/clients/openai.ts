@@ -7,6 +7,8 @@ interface OpenAILike {
   readonly fetch: typeof fetch;
   readonly apiVersion?: string | undefined;
   readonly deploymentName?: string | undefined;
+  readonly apiKey?: string | null | undefined;
+  readonly _options?: { readonly apiKey?: unknown } | undefined;
   withOptions(options: Record<string, unknown>): object;
 }
 
@@ -34,8 +36,15 @@ export function wrapOpenAI<T extends object>(client: T & OpenAILike, line: Line)
   return client.withOptions({
     maxRetries: 0,
     fetch: createFetch(line, { fetch: client.fetch }),
+    ...keyOption(client),
     ...azureOptions(client),
   }) as T;
+}
+
+// The SDK's `withOptions` goes back to the key of the constructor; one that was set since is in `apiKey`. Where the
+// constructor was given a function, `apiKey` is only its last answer.
+function keyOption({ apiKey, _options }: OpenAILike): Record<string, unknown> {
+  return typeof apiKey === "string" && typeof _options?.apiKey === "string" ? { apiKey } : {};
 }
 
 // AzureOpenAI keeps these two beside its options, and its `withOptions` would forget them.

@@ -3,7 +3,8 @@ import { rememberBy } from "./explained.ts";
 
 /** What the caller gets thrown for a fault: the original error, explainable. */
 export function thrownFor(call: Call, fault: Fault): unknown {
-  const error = fault.error ?? absent(fault);
+  // A function may throw nothing at all: that is what its caller gets.
+  const error = fault.kind === "unknown" ? fault.error : (fault.error ?? absent(fault));
   rememberBy(error, call);
   return error;
 }

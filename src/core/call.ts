@@ -11,7 +11,7 @@ export interface CallDetails {
   readonly operation: string;
   /** OpenTelemetry `gen_ai.provider.name`, or the host name of an unknown one. */
   readonly provider: string;
-  /** Where the request goes: origin and path, without query. Part of the key. */
+  /** Where the request goes: origin and path, and one-way names of whatever else of the address and the headers may change the answer. Part of the key. */
   readonly endpoint: string;
   readonly model: string;
   /** A one-way name of the credential, by `secretName`; never the secret itself. */

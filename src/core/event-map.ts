@@ -157,6 +157,7 @@ export interface EventMap {
   "alert.handler_failed": { readonly rule: string; readonly error: string };
   /** A metric reached its bound of label sets; the rest is counted under `other`. */
   "monitor.overflow": { readonly metric: string };
+  /** `error` is the name of what was thrown; its message may hold what an event must not. */
   "listener.failed": { readonly listenerOf: string; readonly error: string };
 }
 

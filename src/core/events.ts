@@ -106,7 +106,12 @@ export class EventBus {
     if (eventType === "listener.failed") return;
     this.emit("listener.failed", undefined, {
       listenerOf: type,
-      error: error instanceof Error ? error.message : String(error),
+      error: errorName(error),
     });
   }
+}
+
+/** What an event may say of an error: not its message, which may repeat what an event must not carry. */
+export function errorName(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
 }

@@ -12,7 +12,7 @@ export interface Line {
   readonly runtime: Runtime;
   /** Sends `call` through the policies to its `send`. Never throws. */
   execute(call: Call): Promise<Outcome>;
-  /** Closes every policy, outermost first. */
+  /** Closes every policy. Rejects with the first failure after all have been tried. */
   close(): Promise<void>;
 }
 
@@ -51,7 +51,10 @@ export function pipeline(...policies: readonly Policy[]): Line {
       return outcome;
     },
     async close() {
-      for (const policy of policies) await policy.close?.();
+      // One that cannot close must not keep the others open.
+      const closed = await Promise.allSettled(policies.map(async (policy) => policy.close?.()));
+      const failed = closed.find((result) => result.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
     },
   };
 }
@@ -189,6 +192,7 @@ function reportEnd({ clock, events }: Runtime, call: Call, settlement: Settlemen
   const { trace } = call;
   const { fault } = settlement;
   trace.endedAt = clock.now();
+  trace.servedBy = reply?.servedBy;
   trace.outcome = fault === undefined ? "answered" : fault.kind === "aborted" ? "cancelled" : "failed";
   const type = fault === undefined ? "call.completed" : fault.kind === "aborted" ? "call.cancelled" : "call.failed";
   if (!events.wants(type)) return;

@@ -1,4 +1,4 @@
-import type { Fault, LimitReading } from "./fault.ts";
+import { type Fault, interrupted, type LimitReading } from "./fault.ts";
 import { Latch } from "./latch.ts";
 
 /** Tokens of one answer, normalised: `input` includes cached ones, `output` includes reasoning. */
@@ -89,10 +89,11 @@ export function streamReply(stream: ChunkStream, head = PLAIN_HEAD, servedBy: Se
 /**
  * One piece of a streamed body.
  * `preamble` comes before the model has said anything and may still be taken back; `content` is the answer;
- * `end` is the provider's own sign that the answer is complete; `other` is everything else (pings, usage).
+ * `end` is the provider's own sign that the answer is complete; `failure` tells inside the stream that it failed;
+ * `other` is everything else (pings, usage).
  */
 export interface Chunk {
-  readonly role: "preamble" | "content" | "end" | "other";
+  readonly role: "preamble" | "content" | "end" | "failure" | "other";
   /** What the client hands to its caller: raw text of an event, or a function's own value. */
   readonly value: unknown;
 }
@@ -168,6 +169,8 @@ export class ChunkStream {
       if (chunk === undefined) return this.settled.value?.fault;
       this.#primed.push(chunk);
       if (chunk.role === "content") return undefined;
+      // Nothing good can follow, and the provider may leave the connection open.
+      if (chunk.role === "failure") this.fail(interrupted("The provider told a failure in its stream."));
     }
     return undefined;
   }

@@ -54,8 +54,7 @@ export class WaitQueue<T> {
     const node: Node<T> = { item, level, previous: list.tail, next: undefined, queued: true };
     if (list.tail === undefined) {
       list.head = node;
-      // One stride ahead, as if just served: a level that comes back must not overtake more urgent ones that wait.
-      list.pass = Math.max(list.pass, this.#virtual + list.stride);
+      list.pass = this.#joiningPass(list);
     } else {
       list.tail.next = node;
     }
@@ -98,15 +97,30 @@ export class WaitQueue<T> {
     return undefined;
   }
 
-  /** How many stand before a newcomer of `level`: those of its own level and of more urgent ones. */
+  /** How many of those who wait are served before a newcomer of `level`: all of its own level, of others by weight. */
   aheadOf(level: number): number {
+    const own = this.#levels[level] as Level<T>;
+    const pass = own.count === 0 ? this.#joiningPass(own) : own.pass + own.count * own.stride;
     let ahead = 0;
-    for (let index = 0; index <= level; index++) ahead += (this.#levels[index] as Level<T>).count;
+    for (const list of this.#levels) {
+      if (list === own) ahead += list.count;
+      else if (list.count > 0) {
+        const turns = (pass - list.pass) / list.stride;
+        // Ties go to the more urgent level.
+        const before = list.stride < own.stride ? Math.floor(turns) + 1 : Math.ceil(turns);
+        ahead += Math.min(list.count, Math.max(0, before));
+      }
+    }
     return ahead;
   }
 
   *[Symbol.iterator](): Generator<T> {
     for (const list of this.#levels) for (let node = list.head; node !== undefined; node = node.next) yield node.item;
+  }
+
+  // One stride ahead, as if just served: a level that comes back must not overtake more urgent ones that wait.
+  #joiningPass({ pass, stride }: Level<T>): number {
+    return Math.max(pass, this.#virtual + stride);
   }
 
   // Ties go to the more urgent level, which comes first.

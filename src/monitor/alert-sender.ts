@@ -1,4 +1,4 @@
-import type { Clock, EventBus, Timer } from "../core/index.ts";
+import { type Clock, type EventBus, errorName, type Timer } from "../core/index.ts";
 import type { Alert, AlertHandler } from "./alert-rule.ts";
 
 /** How long the promise of a handler may take before it counts as failed. */
@@ -38,7 +38,7 @@ export class AlertSender {
   #watch(promise: PromiseLike<unknown>, rule: string): void {
     const timer = this.#clock.background(HANDLER_LIMIT_MS, () => {
       this.#timers.delete(timer);
-      this.#failed(rule, new Error(`The handler did not end within ${HANDLER_LIMIT_MS} ms.`));
+      this.#failed(rule, new DOMException(`The handler did not end within ${HANDLER_LIMIT_MS} ms.`, "TimeoutError"));
     });
     this.#timers.add(timer);
     const done = (): boolean => {
@@ -52,8 +52,8 @@ export class AlertSender {
   }
 
   #failed(rule: string, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    this.#events.emit("alert.handler_failed", undefined, { rule, error: message });
+    // Not the message: it may repeat the address of a webhook.
+    this.#events.emit("alert.handler_failed", undefined, { rule, error: errorName(error) });
   }
 }
 

@@ -132,15 +132,20 @@ export class Alerts {
     this.#timer = undefined;
   }
 
-  #evaluate({ rule, tracked, sentAt }: Entry, now: number): void {
+  #evaluate(entry: Entry, now: number): void {
+    const { rule, tracked, sentAt } = entry;
+    // A handler may have taken the rule away, or closed everything.
+    const gone = (): boolean => this.#entries.get(rule.id) !== entry;
     const unseen = new Map(tracked);
     for (const reading of read(this.#registry, rule.query, now)) {
       const key = JSON.stringify(Object.values(reading.labels));
+      if (gone()) return;
       unseen.delete(key);
       this.#move(rule, { tracked, sentAt }, key, reading, now);
     }
     // A label set that is gone is a lack of data, not a recovery.
     for (const [key, { labels }] of unseen) {
+      if (gone()) return;
       this.#move(rule, { tracked, sentAt }, key, { labels, value: undefined, count: 0 }, now);
     }
     for (const [key, at] of sentAt) if (!tracked.has(key) && now - at >= rule.cooldownMs) sentAt.delete(key);

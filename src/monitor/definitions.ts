@@ -4,6 +4,21 @@ import type { MetricDefinition, MetricKind } from "./metric.ts";
 const CALL = ["op", "provider", "model"];
 // What no event has touched for this long is not known any more: its policy may have forgotten the key.
 const STATE_TTL_MS = 600_000;
+const FIXED = [
+  "outcome",
+  "served_by",
+  "error_type",
+  "kind",
+  "reason",
+  "source",
+  "phase",
+  "token_type",
+  "result",
+  "unit",
+  "state",
+  "to",
+  "level",
+];
 
 function define(
   kind: MetricKind,
@@ -13,7 +28,8 @@ function define(
   description: string,
   ttlMs?: number,
 ): MetricDefinition {
-  return { kind, name, unit, labels, description, ...(ttlMs !== undefined && { ttlMs }) };
+  const fixed = labels.filter((label) => FIXED.includes(label));
+  return { kind, name, unit, labels, description, fixed, ...(ttlMs !== undefined && { ttlMs }) };
 }
 
 /** Every metric that is fed from events. */

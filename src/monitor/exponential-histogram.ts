@@ -125,7 +125,8 @@ export class ExponentialHistogram {
 }
 
 export function isRecordable(value: number): boolean {
-  return value >= 0 && value < Number.POSITIVE_INFINITY;
+  // Without types a text may come here, and a sum would become one.
+  return typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY;
 }
 
 /** The bin of a value; of zero, which has none, the lowest. */

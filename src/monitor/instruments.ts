@@ -80,19 +80,25 @@ export function histogramOf(registry: Registry, clock: Clock, definition: Metric
 }
 
 export function timerOf(registry: Registry, clock: Clock, definition: MetricDefinition): TimerMetric {
-  const { record } = histogramOf(registry, clock, { ...definition, unit: "s" });
+  const metric: Metric<HistogramSeries> = registry.histogram({ ...definition, unit: "s" });
   const start = (labels?: Labels): (() => number) => {
+    // Now: labels that it cannot have are refused before anything runs, not in a promise that nobody awaits.
+    const series = metric.series(labels);
     const startedAt = clock.now();
     let seconds: number | undefined;
     return () => {
       if (seconds === undefined) {
         seconds = (clock.now() - startedAt) / 1000;
-        record(seconds, labels);
+        series.record(seconds, clock.now());
       }
       return seconds;
     };
   };
-  return { record, start, time: (fn, labels) => timed(fn, start(labels)) };
+  return {
+    record: (seconds, labels) => metric.series(labels).record(seconds, clock.now()),
+    start,
+    time: (fn, labels) => timed(fn, start(labels)),
+  };
 }
 
 function timed<T>(fn: () => T, stop: () => number): T {

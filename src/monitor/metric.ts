@@ -13,12 +13,15 @@ export interface MetricDefinition {
   readonly unit: string;
   /** The only label keys it may have; `undefined`: any. */
   readonly labels: readonly string[] | undefined;
+  /** Those of `labels` that have few and fixed values: kept where label sets find no room, so that sums by them stay right. */
+  readonly fixed?: readonly string[];
   /** Gauges: how long a value is good for after it was set. Default for ever. */
   readonly ttlMs?: number;
 }
 
-/** The value of every label of the series that takes what is over the bound. */
+/** The value of the labels of the series that take what is over the bound. */
 export const OTHER = "other";
+const REST_MAX = 64;
 const LABELS_MAX = 8;
 const LABEL_VALUE_LENGTH_MAX = 128;
 const LABEL_KEY = /^[a-zA-Z][a-zA-Z0-9_]{0,63}$/;
@@ -29,7 +32,9 @@ export class Metric<S extends Series = Series> {
   /** How often a label set found no room and was counted under `other`. */
   overflowed = 0;
   #series = new Map<string, S>();
-  #overflow: S | undefined;
+  /** Those for label sets that found no room: one for each set of fixed labels, as far as there is room for these. */
+  #rest = new Map<string, S>();
+  #restMax: number;
   #maxSeries: number;
   #make: (labels: Labels) => S;
   #onOverflow: () => void;
@@ -40,6 +45,7 @@ export class Metric<S extends Series = Series> {
   ) {
     this.definition = definition;
     this.#maxSeries = options.maxSeries;
+    this.#restMax = (definition.fixed ?? []).length === 0 ? 1 : Math.min(REST_MAX, Math.ceil(options.maxSeries / 4));
     this.#make = options.make;
     this.#onOverflow = options.onOverflow;
   }
@@ -50,28 +56,38 @@ export class Metric<S extends Series = Series> {
     const known = this.#series.get(key);
     if (known !== undefined) return known;
     // Admission, not eviction: a series that is dropped and made again would count from zero again.
-    if (this.#overflow === undefined && this.#series.size < this.#maxSeries - 1) {
+    if (this.#rest.size === 0 && this.#series.size < this.#maxSeries - this.#restMax) {
       const series = this.#make(this.#checked(labels));
       this.#series.set(key, series);
       return series;
     }
+    const checked = this.#checked(labels);
     this.overflowed++;
-    if (this.#overflow === undefined) {
-      const all = Object.keys(this.#checked(labels)).map((label) => [label, OTHER]);
-      this.#overflow = this.#make(Object.fromEntries(all));
-      this.#onOverflow();
-    }
-    return this.#overflow;
+    return this.#restOf(checked, this.definition.fixed ?? []);
   }
 
   /** Every series there is. */
   *[Symbol.iterator](): Generator<S> {
     yield* this.#series.values();
-    if (this.#overflow !== undefined) yield this.#overflow;
+    yield* this.#rest.values();
   }
 
   get size(): number {
-    return this.#series.size + (this.#overflow === undefined ? 0 : 1);
+    return this.#series.size + this.#rest.size;
+  }
+
+  #restOf(labels: Labels, fixed: readonly string[]): S {
+    const entries = Object.entries(labels).map(([key, value]) => [key, fixed.includes(key) ? value : OTHER]);
+    const rest: Labels = Object.fromEntries(entries);
+    // With nothing kept of the labels, all of them are one, whichever they have.
+    const key = fixed.length === 0 ? "" : keyOf(rest);
+    const known = this.#rest.get(key);
+    if (known !== undefined) return known;
+    if (fixed.length > 0 && this.#rest.size >= this.#restMax - 1) return this.#restOf(labels, []);
+    const series = this.#make(rest);
+    this.#rest.set(key, series);
+    if (this.#rest.size === 1) this.#onOverflow();
+    return series;
   }
 
   #checked(labels: Labels): Labels {

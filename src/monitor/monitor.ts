@@ -43,7 +43,7 @@ export interface MonitorOptions {
   readonly alerts?: readonly AlertRule[];
   /** How often the alert rules are read. Default `"5s"`. */
   readonly evaluateEvery?: Duration;
-  /** Label sets of one metric, the one for the rest included. Default 500. */
+  /** Label sets of one metric, those for the rest included. Default 500. */
   readonly maxSeries?: number;
   /** Memory for the windows of all histograms; over it the oldest minutes are given up. Default `"16mb"`. */
   readonly windowMemory?: Bytes;

@@ -1,6 +1,8 @@
 /** Length of a fine slot, and so the precision of windows of up to 5 minutes. */
 export const FINE_MS = 5_000;
-const FINE_SLOTS = 60;
+const FINE_WINDOW_MS = 300_000;
+/** One more than these 5 minutes have, because the current slot is not over. */
+const FINE_SLOTS = 61;
 const FINE_PER_COARSE = 12;
 /** One more than the hour that can be asked for, because the current minute is not over. */
 const COARSE_SLOTS = 61;
@@ -45,7 +47,13 @@ export class SlotRing<T> {
   visit(now: number, windowMs: number, visitor: (value: T) => void): void {
     const from = now - windowMs;
     const coarseMs = FINE_MS * FINE_PER_COARSE;
-    for (const slot of this.#coarse) if (slot && (slot.number + 0.5) * coarseMs >= from) visitor(slot.value);
+    for (const slot of this.#coarse) {
+      if (slot === undefined) continue;
+      const start = slot.number * coarseMs;
+      // A minute that is still being filled holds only what is older than the fine slots.
+      const end = Math.min(start + coarseMs, now - FINE_WINDOW_MS);
+      if ((start + end) / 2 >= from) visitor(slot.value);
+    }
     for (const slot of this.#fine) if (slot && (slot.number + 0.5) * FINE_MS >= from) visitor(slot.value);
   }
 

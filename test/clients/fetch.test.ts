@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createFetch } from "../../src/clients/index.ts";
 import {
   type BreakwaterEvent,
@@ -123,6 +123,102 @@ describe("the request", () => {
     } finally {
       globalThis.fetch = original;
     }
+  });
+});
+
+describe("what the caller changes while a call waits", () => {
+  const text = JSON.stringify(chat);
+  const headers = { "content-type": "application/json", authorization: "Bearer mine" };
+  const waiting: Policy = {
+    name: "wait",
+    ring: "call",
+    handle: async (call, next) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return next(call);
+    },
+  };
+  const sent: { body: string; authorization: string | null }[] = [];
+  const host: typeof fetch = async (_input, init) => {
+    const { authorization = null } = Object.fromEntries(new Headers(init?.headers));
+    sent.push({ body: Buffer.from(init?.body as Uint8Array).toString(), authorization });
+    return Response.json({ error: {} }, { status: 500 });
+  };
+  const optimized = createFetch(pipeline(waiting, retrying(2)), { fetch: host });
+
+  const forms: Record<string, () => { headers: NonNullable<RequestInit["headers"]>; change?: (to: string) => void }> = {
+    Headers: () => {
+      const own = new Headers(headers);
+      return { headers: own, change: (to) => own.set("authorization", to) };
+    },
+    "a plain object": () => {
+      const own = { ...headers };
+      return { headers: own, change: (to) => Object.assign(own, { authorization: to }) };
+    },
+    "an iterator, which can be read once": () => ({ headers: new Map(Object.entries(headers)).entries() as never }),
+  };
+
+  for (const [name, form] of Object.entries(forms)) {
+    it(`does not reach the provider on any attempt: bytes, and headers as ${name}`, async () => {
+      sent.length = 0;
+      for (const body of [new TextEncoder().encode(text), Buffer.from(text)]) {
+        const { headers: given, change } = form();
+        const response = optimized(url, { method: "POST", headers: given, body });
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        body.fill(0);
+        change?.("Bearer other");
+        await response;
+      }
+      expect(sent.length).toBeGreaterThan(2);
+      for (const seen of sent) expect(seen).toEqual({ body: text, authorization: "Bearer mine" });
+    });
+  }
+
+  it("does not take an iterator's headers from a request that passes through", async () => {
+    sent.length = 0;
+    await optimized("https://api.openai.com/v1/moderations", {
+      method: "POST",
+      headers: new Map(Object.entries(headers)).entries() as never,
+      body: text,
+    });
+    expect(sent).toEqual([{ body: text, authorization: "Bearer mine" }]);
+  });
+});
+
+describe("headers that may change the answer", () => {
+  it("are in the key, by a one-way name; the SDK's own are not", async () => {
+    const { line, calls } = looking();
+    const optimized = createFetch(line, { fetch: async () => Response.json(completion) });
+    for (const headers of [
+      {},
+      { "x-stainless-lang": "js", "user-agent": "a", accept: "b", traceparent: "c", "x-client-request-id": "d" },
+      { "OpenAI-Beta": "assistants=v2" },
+      { "x-portkey-config": "secret-route" },
+    ]) {
+      await optimized(url, { method: "POST", headers: headers as Record<string, string>, body: JSON.stringify(chat) });
+    }
+    const [bare, plain, beta, routed] = calls.map((call) => call.fingerprint()?.key);
+    expect(plain).toBe(bare);
+    expect(new Set([bare, beta, routed]).size).toBe(3);
+    expect(calls[3]?.endpoint).not.toContain("secret-route");
+  });
+});
+
+describe("a host that ignores its signal", () => {
+  it("does not hold up a caller who has left, and its late answer is cancelled", async () => {
+    const { promise, resolve: answer } = Promise.withResolvers<Response>();
+    const host: typeof fetch = () => promise;
+    const caller = new AbortController();
+    const { line, calls } = looking();
+    const init = { method: "POST", body: JSON.stringify(chat), signal: caller.signal };
+    const rejection = rejectionOf(createFetch(line, { fetch: host })(url, init));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    caller.abort();
+    expect(await rejection).toBe(caller.signal.reason);
+    expect(calls[0]?.cancellation.listenerCount).toBe(0);
+    const cancel = vi.fn();
+    answer(new Response(new ReadableStream({ cancel })));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(cancel).toHaveBeenCalledExactlyOnceWith(caller.signal.reason);
   });
 });
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import OpenAI from "openai";
 import { describe, expect, it, vi } from "vitest";
 import { callThrough, runInScope } from "../../src/clients/index.ts";
@@ -319,7 +320,69 @@ describe("giving up a function", () => {
   });
 });
 
+describe("something thrown that cannot be read", () => {
+  const circular: Record<string, unknown> = {};
+  circular["self"] = circular;
+  const busy = Object.assign(new Error("busy"), { status: 503, error: circular });
+  const thrown: Record<string, readonly [unknown, string]> = {
+    "a circular body": [busy, "overloaded"],
+    "a circular body in a response": [{ status: 503, message: "", response: { data: circular } }, "overloaded"],
+    "a message without a text form": [{ message: Object.create(null) }, "unknown"],
+    nothing: [undefined, "unknown"],
+  };
+
+  for (const [name, [error, kind]] of Object.entries(thrown)) {
+    it(`is thrown as it is, by a call and by a stream: ${name}`, async () => {
+      const { line, faults, endings } = looking();
+      expect(await rejectionOf(callThrough(line, request, () => Promise.reject(error)))).toBe(error);
+      const stream = await callThrough(line, request, async function* () {
+        yield 1;
+        throw error;
+      });
+      const iterator = stream[Symbol.asyncIterator]();
+      await iterator.next();
+      expect(await rejectionOf(iterator.next())).toBe(error);
+      expect([faults[0]?.kind, endings[0]?.fault?.kind]).toEqual([kind, kind]);
+    });
+  }
+});
+
+describe("a body that an SDK's error carries", () => {
+  const body = { error: { message: "You exceeded your current quota.", type: "insufficient_quota" } };
+  const errors: Record<string, object> = {
+    OpenAI: { status: 429, error: body.error },
+    Anthropic: { status: 429, error: body },
+    "the AI SDK": { statusCode: 429, responseBody: JSON.stringify(body), responseHeaders: {} },
+    axios: { status: 429, response: { status: 429, data: body, headers: {} } },
+    "axios, as text": { response: { status: 429, data: JSON.stringify(body), headers: {} } },
+  };
+
+  for (const [name, fields] of Object.entries(errors)) {
+    it(`tells what failed: ${name}`, async () => {
+      const { line, faults } = looking();
+      await rejectionOf(callThrough(line, request, () => Promise.reject(Object.assign(new Error("429"), fields))));
+      expect(faults[0]?.kind).toBe("quota_exhausted");
+    });
+  }
+});
+
 describe("a malformed request", () => {
+  it("keeps the prompt out of the error, and leaves no listener", async () => {
+    for (const wrong of ["a secret prompt", [{ role: "user", content: "a secret prompt" }]]) {
+      const error = await rejectionOf(callThrough(pipeline(), wrong as never, () => 1));
+      expect(error).toBeInstanceOf(OptionError);
+      expect(String(error)).not.toContain("secret");
+    }
+    const { signal } = new AbortController();
+    const input = {
+      get text(): string {
+        throw new Error("not now");
+      },
+    };
+    await rejectionOf(callThrough(pipeline(), { ...request, input }, () => 1, { signal }));
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  });
+
   const wrong: Record<string, unknown> = {
     "no object": "text",
     "no model": { input: "a" },

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFetch } from "../../src/clients/index.ts";
-import { pipeline, type Reply, type Settlement } from "../../src/core/index.ts";
+import { type Policy, pipeline, type Reply, type Settlement } from "../../src/core/index.ts";
 import { chatEvents, DONE, event } from "./support/answers.ts";
 import { collect, rejectionOf, retrying, wrappedClient } from "./support/clients.ts";
 import { type Answer, events, startServer } from "./support/server.ts";
@@ -36,6 +36,57 @@ const inPieces =
     });
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
   };
+
+describe("a stream by another name", () => {
+  const endings: unknown[] = [];
+  const watching: Policy = {
+    name: "watch",
+    ring: "call",
+    handle: async (call, next) => {
+      const outcome = await next(call);
+      endings.push(outcome.ok ? outcome.body.kind : outcome.kind);
+      return outcome;
+    },
+  };
+
+  it("is one, where a stream was asked for and it is neither JSON nor a page", async () => {
+    const text = chatEvents.join("");
+    endings.length = 0;
+    for (const type of ["text/plain; charset=utf-8", "application/octet-stream", "Text/Event-Stream"]) {
+      const host: typeof fetch = async () => new Response(text, { headers: { "content-type": type } });
+      const response = await createFetch(pipeline(watching), { fetch: host })(
+        "https://api.openai.com/v1/chat/completions",
+        {
+          method: "POST",
+          body: JSON.stringify({ model: "m", messages: [], stream: true }),
+        },
+      );
+      expect(await response.text()).toBe(text);
+    }
+    expect(endings).toEqual(["stream", "stream", "stream"]);
+  });
+
+  it("ends in a failure when an event is not what it should be, and never hangs", async () => {
+    const odd = { toString: 1, valueOf: 1 };
+    for (const data of [
+      { error: { code: odd, status: odd, metadata: { headers: { "X-RateLimit-Reset": odd } } } },
+      { choices: [{ index: 0, delta: { tool_calls: [{ index: odd, function: { arguments: "{}" } }] } }] },
+    ]) {
+      endings.length = 0;
+      const host: typeof fetch = async () =>
+        new Response(`data: ${JSON.stringify(data)}\n\n`, { headers: { "content-type": "text/event-stream" } });
+      const response = await createFetch(pipeline(watching), { fetch: host })(
+        "https://api.openai.com/v1/chat/completions",
+        {
+          method: "POST",
+          body: JSON.stringify({ model: "m", messages: [], stream: true }),
+        },
+      );
+      await response.text().catch(() => {});
+      expect(endings).toEqual(["stream"]);
+    }
+  });
+});
 
 describe("a stream through a line", () => {
   it("has the provider's bytes, wherever the network cut them and however lines end", async () => {
@@ -175,7 +226,19 @@ describe("an error told before the first content", () => {
     const response = await createFetch(pipeline(retrying(2)))(`${server.url}/chat/completions`, init);
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("text/event-stream");
-    expect(await response.text()).toBe(`${chatEvents[0]}${told}${DONE}`);
+    // What the provider says after its failure is not waited for.
+    expect(await response.text()).toBe(`${chatEvents[0]}${told}`);
+  });
+
+  it("is answered by another try also when the provider leaves the connection open", async () => {
+    await using server = await startServer(async (response, seen, nth) => {
+      if (nth > 1) return events(chatEvents)(response, seen, nth);
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(told);
+    });
+    const stream = await wrappedClient(server, pipeline(retrying(2))).chat.completions.create(chat);
+    expect(await collect(stream)).toHaveLength(4);
+    expect(server.seen).toHaveLength(2);
   });
 });
 

@@ -39,6 +39,24 @@ describe("wrapClient", () => {
     expect(seen).toEqual(["https://llm.test/v1/chat/completions"]);
   });
 
+  it("uses the key that was set after the client was made, and a function for it as a function", async () => {
+    const keys: (string | null)[] = [];
+    const fetch: typeof globalThis.fetch = async (_input, init) => {
+      keys.push(new Headers(init?.headers).get("authorization"));
+      return Response.json(completion);
+    };
+    const client = new OpenAI({ apiKey: "old", fetch });
+    client.apiKey = "new";
+    await wrapClient(client, pipeline()).chat.completions.create(chat);
+    let turn = 0;
+    const renewing = new OpenAI({ apiKey: async () => `k${++turn}`, fetch });
+    await renewing.chat.completions.create(chat);
+    const wrapped = wrapClient(renewing, pipeline());
+    await wrapped.chat.completions.create(chat);
+    await wrapped.chat.completions.create(chat);
+    expect(keys).toEqual(["Bearer new", "Bearer k1", "Bearer k2", "Bearer k3"]);
+  });
+
   it("keeps an Azure client's version, deployment and key", async () => {
     await using server = await startServer(json(completion));
     const azure = new AzureOpenAI({

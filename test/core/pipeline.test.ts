@@ -174,9 +174,9 @@ describe("events of a call", () => {
     const { runtime } = virtualRuntime();
     const seen: string[] = [];
     runtime.events.on("call.started", () => {
-      throw new Error("listener");
+      throw new TypeError("listener");
     });
-    runtime.events.on("call.started", () => Promise.reject(new Error("async listener")));
+    runtime.events.on("call.started", () => Promise.reject(new RangeError("async listener")));
     runtime.events.on("call.started", () => seen.push("still told"));
     runtime.events.on("listener.failed", (event) => {
       seen.push(event.error);
@@ -186,7 +186,7 @@ describe("events of a call", () => {
     expect(await line.execute(callOf(runtime, async () => valueReply(1, whole())))).toMatchObject({ ok: true });
     await Promise.resolve();
     await Promise.resolve();
-    expect(seen).toEqual(["listener", "still told", "async listener"]);
+    expect(seen).toEqual(["TypeError", "still told", "RangeError"]);
   });
 
   it("builds nothing for an event that nobody wants, and stops telling who left", () => {

@@ -52,6 +52,16 @@ describe("WaitQueue", () => {
     expect(next30.filter((level) => level === 3)).toHaveLength(20);
   });
 
+  it("tells a background newcomer that it waits for its share of turns, not for the whole crowd", () => {
+    const queue = new WaitQueue<string>();
+    for (let index = 0; index < 1_000; index++) queue.add("normal", 5);
+    for (let index = 0; index < 100; index++) queue.take();
+    const ahead = queue.aheadOf(9);
+    queue.add("background", 9);
+    expect(takeAll(queue).indexOf("background")).toBe(ahead);
+    expect(ahead).toBeLessThanOrEqual(4);
+  });
+
   it("tells who came last in the least urgent level that has anybody", () => {
     const queue = new WaitQueue<string>();
     expect(queue.last()).toBeUndefined();
@@ -96,9 +106,12 @@ describe("WaitQueue", () => {
           }
           expect(queue.size).toBe(waiting.length);
           expect([...queue].sort((a, b) => a - b)).toEqual(waiting.map((entry) => entry.id).sort((a, b) => a - b));
-          for (const level of [0, 5, 9]) {
-            expect(queue.aheadOf(level)).toBe(waiting.filter((entry) => entry.level <= level).length);
-          }
+        }
+        for (const step of commands.slice(-1)) {
+          if (step.type !== "add") continue;
+          const ahead = queue.aheadOf(step.level);
+          queue.add(id, step.level);
+          expect(takeAll(queue).indexOf(id)).toBe(ahead);
         }
       }),
       { numRuns: 200 },

@@ -165,10 +165,10 @@ describe("a handler", () => {
     const heard: string[] = [];
     const handlers = [
       () => {
-        throw new Error("thrown");
+        throw new TypeError("thrown");
       },
       async () => {
-        throw new Error("rejected");
+        throw new RangeError("rejected");
       },
       () => new Promise(() => {}),
       (alert: { state: string }) => heard.push(alert.state),
@@ -182,9 +182,9 @@ describe("a handler", () => {
     temperature.set(90);
     await clock.advance(5_000);
     expect(heard).toEqual(["firing"]);
-    expect(failures).toEqual(["thrown", "rejected"]);
+    expect(failures).toEqual(["TypeError", "RangeError"]);
     await clock.advance(5_000);
-    expect(failures).toEqual(["thrown", "rejected", "The handler did not end within 5000 ms."]);
+    expect(failures).toEqual(["TypeError", "RangeError", "TimeoutError"]);
     temperature.set(20);
     await clock.advance(5_000);
     expect(heard).toEqual(["firing", "resolved"]);
@@ -199,6 +199,18 @@ describe("a handler", () => {
     monitor.gauge("app.temperature").set(90);
     await clock.advance(20_000);
     expect(states(sent)).toEqual(["firing", "resolved"]);
+  });
+
+  it("that takes away its rule hears nothing of that rule's other label sets", async () => {
+    const { clock, monitor, sent } = monitored();
+    const handlers = [() => monitor.alerts.remove("hot")];
+    monitor.alerts.add({ ...HOT, groupBy: ["room"], handlers });
+    for (const room of ["a", "b"]) monitor.gauge("app.temperature").set(90, { room });
+    await clock.advance(20_000);
+    expect(sent.map(({ state, labels }) => [state, labels["room"]])).toEqual([
+      ["firing", "a"],
+      ["resolved", "a"],
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { OptionError } from "../../src/core/index.ts";
-import { answered, monitored } from "./support.ts";
+import { answered, failed, monitored } from "./support.ts";
 
 describe("instruments of one's own", () => {
   it("count, show, distribute and time, by label", async () => {
@@ -55,8 +55,20 @@ describe("instruments of one's own", () => {
     for (const value of [-1, Number.NaN, Number.POSITIVE_INFINITY]) counter.add(value);
     monitor.gauge("app.worse").set(Number.NaN);
     monitor.histogram("app.worst").record(-0.1);
-    expect(monitor.stats().refusedValues).toBe(5);
+    // What comes without types: it must not turn a sum into a text.
+    counter.add("5" as unknown as number);
+    expect(monitor.stats().refusedValues).toBe(6);
     expect(monitor.report().metrics).toEqual([]);
+  });
+
+  it("refuse a timer's labels before anything runs", () => {
+    const { monitor } = monitored();
+    const timer = monitor.timer("app.strict", { labels: ["kind"] });
+    let ran = 0;
+    const work = async (): Promise<number> => ++ran;
+    expect(() => timer.time(work, { colour: "red" })).toThrow(OptionError);
+    expect(() => timer.start({ colour: "red" })).toThrow(OptionError);
+    expect(ran).toBe(0);
   });
 
   it("have names and labels that are checked", () => {
@@ -97,6 +109,35 @@ describe("an attack on labels", () => {
     expect(rows.find(({ labels }) => labels["model"] === "other")).toBeDefined();
     expect(overflowed).toContain("breakwater.calls");
     expect(new Set(overflowed).size).toBe(overflowed.length);
+  });
+
+  it("keeps how calls ended, so that totals and ratios stay right", () => {
+    const kinds = ["server_error", "rate_limited", "timeout", "network", "overloaded", "bad_request"] as const;
+    const { runtime, monitor } = monitored({ maxSeries: 100 });
+    monitor.alerts.add({
+      id: "bad",
+      metric: "breakwater.calls",
+      aggregate: "ratio",
+      share: { error_type: kinds },
+      groupBy: ["model"],
+      above: 0.5,
+    });
+    for (let index = 0; index < 64; index++) {
+      for (const errorType of kinds) failed(runtime, errorType, 100, `m${index}`);
+      answered(runtime, { model: `m${index}` });
+    }
+    const { calls, answered: good, failed: bad, cancelled, refused } = monitor.stats();
+    expect({ calls, good, bad, cancelled, refused }).toEqual({
+      calls: 64 * 7,
+      good: 64,
+      bad: 64 * 6,
+      cancelled: 0,
+      refused: 0,
+    });
+    const rows = monitor.report().metrics.filter(({ name }) => name === "breakwater.calls");
+    expect(rows.length).toBeLessThanOrEqual(100);
+    monitor.evaluate();
+    expect(monitor.alerts.list()[0]?.alerts.map(({ labels }) => labels["model"])).toContain("other");
   });
 
   it("on a counter of one's own ends in one series for the rest, told once", () => {

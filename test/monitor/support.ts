@@ -53,8 +53,8 @@ export function answered(
 }
 
 /** Tells of a call that failed. */
-export function failed(runtime: Runtime, errorType: FaultKind = "server_error", durationMs = 100): void {
-  runtime.events.emit("call.failed", aCall(runtime), {
+export function failed(runtime: Runtime, errorType: FaultKind = "server_error", durationMs = 100, model = "m"): void {
+  runtime.events.emit("call.failed", aCall(runtime, model), {
     ...endOf(durationMs),
     errorType,
     status: undefined,

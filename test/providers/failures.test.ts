@@ -314,3 +314,17 @@ describe("what a fetch threw", () => {
     expect(readConnectionFailure(loop).kind).toBe("network");
   });
 });
+
+describe("an error with members of a form that nobody expects", () => {
+  it("is judged by its status", () => {
+    const odd = { toString: 1, valueOf: 1 };
+    const details = [{ violations: [{ quotaId: odd }] }];
+    for (const fields of [
+      { code: odd, status: odd, type: odd, message: odd },
+      { details, metadata: { headers: { "X-RateLimit-Reset": odd } } },
+    ]) {
+      expect(failure(400, error(fields)).kind).toBe("bad_request");
+      expect(failure(429, error(fields))).toMatchObject({ kind: "rate_limited", retryAfterMs: undefined });
+    }
+  });
+});

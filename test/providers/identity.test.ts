@@ -116,7 +116,11 @@ describe("an answer that depends on more than the request", () => {
     [{ input: [{ type: "item_reference", id: "msg_1" }] }, RESPONSES, "stateful"],
     [{ background: true }, RESPONSES, "background"],
     [{ prompt: { id: "pmpt_1" } }, RESPONSES, "unversioned_prompt"],
+    [{ model: "sonar-pro" }, CHAT, "web_search"],
+    [{ model: "perplexity/sonar" }, CHAT, "web_search"],
+    [{ model: "groq/compound-mini" }, CHAT, "web_search"],
     [{ seed: 2 ** 53 }, CHAT, "inexact_number"],
+    [{ extra: [{ seed: 2 ** 53 }] }, CHAT, "inexact_number"],
   ])("is not kept: %j", (request, url, bypass) => {
     expect(call(request, url).identity).toEqual({ bypass });
     expect(call(request, url).fingerprint()).toBeUndefined();

@@ -150,6 +150,14 @@ describe("a whole answer replayed whole", () => {
     expect(reply?.settled.value).toMatchObject({ fault: undefined, storable: true, usage: { outputTokens: 7 } });
   });
 
+  it("has the address without what the key has of the headers", () => {
+    const unused = () => Promise.reject(new Error("not sent"));
+    const endpoint = "https://a.example/v1/chat/completions?api-version=1";
+    const asked = { operation: "chat", endpoint: `${endpoint}#headers=x`, request: {}, wire: openaiWire };
+    const kept = keepWhole("chat", { choices: [] });
+    expect(openaiWire.replay(callOf(runtime, unused, asked), kept)?.head.url).toBe(endpoint);
+  });
+
   it("serves embeddings whole and never as a stream", async () => {
     const body = { object: "list", data: [{ embedding: [0.5] }], usage: { prompt_tokens: 1, total_tokens: 1 } };
     const kept = keepWhole("embeddings", body);
@@ -212,6 +220,14 @@ describe("a stream replayed as a stream", () => {
     expect(replay("chat", kept, STREAM)).toBeDefined();
     expect(replay("chat", kept, WITH_USAGE)).toBeUndefined();
     expect(replay("chat", kept, WHOLE)).toBeUndefined();
+  });
+
+  it("does not take usage in another place for the one that is asked for", () => {
+    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+    const choices = [{ index: 0, delta: { content: "a" }, finish_reason: "stop" }];
+    const kept = keepStream("chat", `data: ${JSON.stringify({ choices, x_groq: { usage } })}\n\ndata: [DONE]\n\n`);
+    expect(replay("chat", kept, STREAM)).toBeDefined();
+    expect(replay("chat", kept, WITH_USAGE)).toBeUndefined();
   });
 
   it("has the roles of the original and stops when the call is cancelled", async () => {

@@ -127,6 +127,8 @@ describe("the name of a credential", () => {
       { authorization: "k" },
       { "api-key": "k" },
       { "x-api-key": "k" },
+      { "x-goog-api-key": "k" },
+      { "ocp-apim-subscription-key": "k" },
       { authorization: "k", "openai-organization": "o" },
       { authorization: "k", "openai-project": "o" },
     ].map(name);

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 
 /** A real Redis of the test's own, keeping nothing on disk. */
 export interface RedisServer {
@@ -21,59 +22,68 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** Starts a `redis-server` on a free port of 127.0.0.1. It ends with this process at the latest. */
+/** Starts a `redis-server` on a free port of 127.0.0.1. It ends with this process at the latest, however that ends. */
 export async function startRedis(): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-redis-"));
   const port = await freePort();
-  let child = await launch(port, folder);
-  const endWithProcess = (): void => {
-    child.kill("SIGKILL");
-  };
-  process.once("exit", endWithProcess);
-
-  const kill = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
-  };
+  let running = await launch(port, folder);
 
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
     get pid() {
-      return child.pid ?? 0;
+      return running.pid;
     },
-    pause: () => void child.kill("SIGSTOP"),
-    resume: () => void child.kill("SIGCONT"),
-    kill,
+    pause: () => void process.kill(running.pid, "SIGSTOP"),
+    resume: () => void process.kill(running.pid, "SIGCONT"),
+    kill: () => running.kill(),
     restart: async () => {
-      await kill();
-      child = await launch(port, folder);
+      await running.kill();
+      running = await launch(port, folder);
     },
     stop: async () => {
-      await kill();
-      process.off("exit", endWithProcess);
+      await running.kill();
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
-async function launch(port: number, folder: string): Promise<ChildProcess> {
-  const options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
-  const child = spawn("redis-server", ["--port", String(port), ...options], { stdio: "ignore" });
-  let failure = "";
-  child.once("error", () => {
-    failure = 'The program "redis-server" is missing (Debian: "apt-get install redis-server").';
+// A process that is killed cannot end its children. The kernel closes its end of a pipe, and a shell waits for that.
+const SHELL = `
+  redis-server "$@" >/dev/null 2>&1 3<&- & server=$!
+  (cat <&3 >/dev/null; kill -9 $server 2>/dev/null) >/dev/null 2>&1 & watcher=$!
+  echo $server
+  wait $server
+  kill $watcher`;
+
+interface Running {
+  readonly pid: number;
+  kill(): Promise<void>;
+}
+
+async function launch(port: number, folder: string): Promise<Running> {
+  const options = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
+  const shell = spawn("sh", ["-c", SHELL, "redis", ...options], { stdio: ["ignore", "pipe", "ignore", "pipe"] });
+  const ended = once(shell, "exit");
+  let hasEnded = false;
+  void ended.then(() => {
+    hasEnded = true;
   });
-  child.once("exit", (code) => {
-    failure ||= `redis-server ended with code ${code}.`;
-  });
+  const [line] = await once(shell.stdout as Readable, "data");
+  const pid = Number.parseInt(String(line), 10);
   while (!(await accepts(port))) {
-    if (failure !== "") throw new Error(failure);
+    if (hasEnded)
+      throw new Error('redis-server does not start; is it installed (Debian: "apt-get install redis-server")?');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  return child;
+  return {
+    pid,
+    kill: async () => {
+      if (!hasEnded) process.kill(pid, "SIGKILL");
+      await ended;
+      shell.stdio[3]?.destroy();
+    },
+  };
 }
 
 function accepts(port: number): Promise<boolean> {

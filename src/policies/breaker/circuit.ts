@@ -12,6 +12,7 @@ export interface Ticket {
 }
 
 interface Probe {
+  /** A wait at a limit of ours is none of the provider's doing: without a request there is no deadline. */
   readonly deadline: number;
   /** The provider has begun to answer; from then on the deadline frees the place but is no failure. */
   answered: boolean;
@@ -22,6 +23,8 @@ export interface CircuitObserver<Cause> {
   opened(cause: Cause, details: OpenDetails): void;
   halfOpened(cause: Cause): void;
   closed(cause: Cause, openMs: number): void;
+  /** Tells later when a call that is let through now was sent; `undefined` while it waits. Absent: it is sent at once. */
+  sending?(cause: Cause): () => number | undefined;
 }
 
 export interface OpenDetails {
@@ -72,7 +75,7 @@ export class Circuit<Cause> {
   admit(now: number, cause: Cause): Ticket | undefined {
     this.#advance(now, cause);
     if (this.#state === "open") return undefined;
-    if (this.#state === "half_open") return this.#admitProbe(now);
+    if (this.#state === "half_open") return this.#admitProbe(now, cause);
     if (now < this.#rampUntil && !this.#rampAdmits(now)) return undefined;
     this.#outstanding++;
     this.#passing++;
@@ -182,9 +185,18 @@ export class Circuit<Cause> {
     return hung;
   }
 
-  #admitProbe(now: number): Ticket | undefined {
-    if (this.#probes.length + this.#probeSuccesses >= this.settings.probes) return undefined;
-    const probe = { deadline: now + this.settings.probeTimeoutMs, answered: false };
+  #admitProbe(now: number, cause: Cause): Ticket | undefined {
+    // Never none: after `configure` has asked for fewer, a circuit with enough successes needs one more to close.
+    const places = Math.max(1, this.settings.probes - this.#probeSuccesses);
+    if (this.#probes.length >= places) return undefined;
+    const { probeTimeoutMs } = this.settings;
+    const sentAt = this.#observer.sending?.(cause) ?? (() => now);
+    const probe: Probe = {
+      get deadline() {
+        return (sentAt() ?? Number.POSITIVE_INFINITY) + probeTimeoutMs;
+      },
+      answered: false,
+    };
     this.#probes.push(probe);
     this.#outstanding++;
     this.#passing++;

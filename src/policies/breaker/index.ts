@@ -136,5 +136,9 @@ function announcer({ events }: Runtime, key: string): CircuitObserver<Call> {
     opened: (call, details) => events.emit("breaker.opened", call, { key, ...details }),
     halfOpened: (call) => events.emit("breaker.half_opened", call, { key }),
     closed: (call, openMs) => events.emit("breaker.closed", call, { key, openMs }),
+    sending({ trace }) {
+      const before = trace.attemptCount;
+      return () => trace.attempts.find(({ number }) => number > before)?.sentAt;
+    },
   };
 }

@@ -13,7 +13,7 @@ export interface BreakerOptions {
   readonly maxOpen?: Duration | undefined;
   /** How many calls may try at once while half open, and how many must succeed to close it. 1 to 100. Default 3. */
   readonly probes?: number | undefined;
-  /** A probe without an answer for so long counts as failed. Default `"60s"`. */
+  /** A probe without an answer for so long after it was sent counts as failed. Default `"60s"`. */
   readonly probeTimeout?: Duration | undefined;
   /**
    * Time after closing in which the share of calls let through grows from 10 % to all; never longer than the circuit

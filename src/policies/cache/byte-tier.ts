@@ -87,6 +87,11 @@ export class ByteTier {
     );
   }
 
+  /** Begins to write what a lower tier had. */
+  promote(search: Search, entry: Entry): void {
+    this.keep(search, entry);
+  }
+
   /** Marks the entries of `tags` as stale; a tier that is down is told when it is back. */
   invalidate(tags: readonly string[]): Promise<void> {
     // Without generations of its own a tier holds those of this process, which have changed already.

@@ -11,6 +11,7 @@ import {
   refusal,
   type Settlement,
 } from "../../core/index.ts";
+import { Asking } from "./asking.ts";
 import { CacheCounts } from "./counts.ts";
 import type { CacheSettings } from "./options.ts";
 import { Recording } from "./recording.ts";
@@ -23,6 +24,7 @@ export class Cache {
   readonly counts = new CacheCounts();
   settings: CacheSettings;
   closed = false;
+  readonly #asking = new Asking();
   readonly #tiers: Tiers;
   readonly #versions: TagVersions;
   readonly #runtime: Runtime;
@@ -91,47 +93,58 @@ export class Cache {
     call.trace.step(now, "cache", "miss", startedAt === undefined ? undefined : now - startedAt, reason);
     if (events.wants("cache.miss")) events.emit("cache.miss", call, { reason });
     if (call.scope.cache === "only-if-cached") return notCached();
+    const first = this.#asking.begin(search);
     const outcome = await next(call);
-    // An answer that several calls share is kept by the one it was asked for.
-    return outcome.ok && outcome.servedBy === "upstream" ? this.#watch(search, outcome) : outcome;
+    if (outcome.ok) {
+      this.#watch(search, first, outcome);
+      outcome.settled.subscribe(() => this.#asking.end(search));
+    } else {
+      this.#asking.end(search);
+    }
+    return outcome;
   }
 
   /** Arranges that the answer is kept when it proves to be whole and good. */
-  #watch(search: Search, reply: Reply): Reply {
+  #watch(search: Search, first: Search, reply: Reply): void {
     const { body } = reply;
     if (body.kind === "stream") {
       const recording = new Recording(this.settings.maxEntryBytes);
       body.observe({ chunk: (chunk) => recording.add(chunk) });
       reply.settled.subscribe((settlement) => {
+        // An answer that several calls share is kept by the one that stands for it in the end.
+        if (reply.servedBy !== "upstream") return;
         const { values } = recording;
         if (!settlement.storable) this.#skip(search.call, "not_storable");
         else if (values === undefined) this.#skip(search.call, "too_large");
-        else this.#keep(search, answerOf(search.call, reply, { chunks: values }), settlement);
+        else this.#keep(search, first, answerOf(search.call, reply, { chunks: values }), settlement);
       });
+    } else if (reply.servedBy !== "upstream") {
+      return;
     } else if (reply.settled.isOpen && reply.settled.value?.storable !== true) {
       this.#skip(search.call, "not_storable");
     } else {
       // Now, because the caller may change its value as soon as it has it.
       const answer = answerOf(search.call, reply, body);
       reply.settled.subscribe((settlement) => {
-        if (settlement.storable) this.#keep(search, answer, settlement);
+        if (settlement.storable) this.#keep(search, first, answer, settlement);
         else this.#skip(search.call, "not_storable");
       });
     }
-    return reply;
   }
 
-  #keep(search: Search, answer: KeptAnswer | undefined, settlement: Settlement): void {
+  #keep(search: Search, first: Search, answer: KeptAnswer | undefined, settlement: Settlement): void {
     const { call } = search;
+    // Who has sent nothing has what another asked for, perhaps long before.
+    const asked = call.trace.attemptCount > 0 ? search : first;
     const bytes = answer === undefined ? 0 : Buffer.byteLength(answer.text);
-    const objection = this.#objection(search, bytes);
+    const objection = this.#objection(asked.version, search.tags, bytes);
     if (answer === undefined || objection !== undefined) {
       this.#skip(call, objection ?? "not_keepable");
       return;
     }
     const createdAt = this.#runtime.clock.wall();
     const ttlMs = call.scope.ttlMs ?? this.settings.ttlMs;
-    this.#tiers.keep(search, {
+    this.#tiers.keep(asked, {
       answer,
       check: search.fingerprint.check,
       createdAt,
@@ -145,7 +158,7 @@ export class Cache {
     if (events.wants("cache.stored")) events.emit("cache.stored", call, { bytes, ttlMs });
   }
 
-  #objection({ version, tags }: Search, bytes: number): string | undefined {
+  #objection(version: number, tags: readonly string[], bytes: number): string | undefined {
     if (this.closed) return "closed";
     if (bytes > this.settings.maxEntryBytes) return "too_large";
     return this.#versions.unchangedSince(version, tags) ? undefined : "invalidated";

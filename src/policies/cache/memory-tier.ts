@@ -38,6 +38,12 @@ export class MemoryTier {
     this.#attempt("set", () => this.#store.set(search.fingerprint.key, { ...entry, tags }));
   }
 
+  /** Keeps what a lower tier had, unless a newer answer has come meanwhile. */
+  promote(search: Search, entry: Entry): void {
+    const present = this.#attempt("get", () => this.#store.get(search.fingerprint.key));
+    if (present === undefined || present.createdAt <= entry.createdAt) this.keep(search, entry);
+  }
+
   clear(): void {
     this.#attempt("clear", () => this.#store.clear());
   }

@@ -1,5 +1,8 @@
 import { type Chunk, plainCopy } from "../../core/index.ts";
 
+// Holding a chunk costs something even when it is empty.
+const CHUNK_BYTES_MIN = 16;
+
 /** Takes down what a stream gives. Beyond its bound it lets go of everything and takes down no more. */
 export class Recording {
   readonly #bytesMax: number;
@@ -19,7 +22,7 @@ export class Recording {
     if (this.#values === undefined) return;
     // A copy, because the consumer may change what it is handed.
     const { value, bytes } = plainCopy(chunk.value);
-    this.#bytes += bytes;
+    this.#bytes += Math.max(CHUNK_BYTES_MIN, bytes);
     if (this.#bytes > this.#bytesMax) this.#values = undefined;
     else this.#values.push(value);
   }

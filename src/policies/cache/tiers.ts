@@ -45,11 +45,8 @@ export class Tiers {
     return asked.length === 0 ? undefined : Promise.all(asked);
   }
 
-  keep(search: Search, entry: Entry, below = this.all.length): void {
-    for (let index = 0; index < below; index++) {
-      const tier = this.all[index] as OpenTier;
-      if (tier.enabled) tier.keep(search, entry);
-    }
+  keep(search: Search, entry: Entry): void {
+    for (const tier of this.all) if (tier.enabled) tier.keep(search, entry);
   }
 
   async invalidate(tags: readonly string[]): Promise<void> {
@@ -73,7 +70,10 @@ export class Tiers {
 
   #found(tier: OpenTier, index: number, search: Search, hit: Hit): Hit {
     tier.hits++;
-    if (index > 0) this.keep(search, hit.entry, index);
+    // What was invalidated after it was found would seem valid in the tiers above.
+    if (this.#versions.unchangedSince(search.version, Object.keys(hit.entry.tags))) {
+      for (const above of this.all.slice(0, index)) if (above.enabled) above.promote(search, hit.entry);
+    }
     return hit;
   }
 }

@@ -1,4 +1,5 @@
 import {
+  broken,
   type Call,
   type Chunk,
   type ChunkSource,
@@ -12,6 +13,9 @@ import {
   streamFor,
   streamReply,
 } from "../../core/index.ts";
+
+// Holding a chunk costs something even when it is empty.
+const CHUNK_BYTES_MIN = 16;
 
 interface Held {
   readonly chunk: Chunk;
@@ -41,6 +45,7 @@ export class Broadcast {
   /** How many chunks have been let go. */
   #gone = 0;
   #pulling = false;
+  #stopping = false;
   #open = true;
   /** The provider's own sign that the answer is complete has come. */
   #endPassed = false;
@@ -52,8 +57,8 @@ export class Broadcast {
     this.#bytesMax = bytesMax;
     this.#ends = ends;
     source.settled.subscribe((settlement) => {
-      // With a pull under way the end arrives with its answer.
-      if (settlement.fault !== undefined && !this.#pulling) this.#finish(settlement);
+      // With a pull under way the end arrives with its answer; whoever stops the source reads it there.
+      if (settlement.fault !== undefined && !this.#pulling && !this.#stopping) this.#finish(settlement);
     });
   }
 
@@ -63,10 +68,16 @@ export class Broadcast {
 
   /** A reply of its own for `call`, from the first chunk on. Only while the broadcast is open. */
   join(call: Call, servedBy: ServedBy): Reply {
-    const reader = new Reader(this);
+    const reader = new Reader(this, servedBy);
     this.#readers.add(reader);
     reader.stream = streamFor(call, reader);
-    return streamReply(reader.stream, this.#reply.head, servedBy);
+    return {
+      ...streamReply(reader.stream, this.#reply.head),
+      // Read when the answer is over: by then another may stand for it.
+      get servedBy() {
+        return reader.servedBy;
+      },
+    };
   }
 
   read(reader: Reader): Promise<Chunk | Settlement> {
@@ -74,7 +85,7 @@ export class Broadcast {
     if (held !== undefined) return Promise.resolve(reader.take(held.chunk));
     if (this.#end !== undefined) {
       this.#readers.delete(reader);
-      return Promise.resolve(this.#end);
+      return Promise.resolve(reader.endOf(this.#end));
     }
     return new Promise((resolve) => {
       reader.waiting = resolve;
@@ -82,18 +93,35 @@ export class Broadcast {
     });
   }
 
-  /** Answers with how the body ended, for a reader who leaves with all of it. */
+  /**
+   * Answers with how the body ended, for a reader who leaves with all of it. Of the others the one that stands for the
+   * answer hands that on; the last one is told what was spent.
+   */
   leave(reader: Reader, fault: Fault): Settlement | undefined {
     this.#readers.delete(reader);
     const hasAll = this.#endPassed && reader.position === this.#gone + this.#held.length;
     if (this.#end === undefined && (hasAll || this.#readers.size === 0)) {
-      // The body first: it would take the cancellation for the caller's.
-      this.#source.fail(fault);
-      if (this.#source.settled.value !== undefined) this.#finish(this.#source.settled.value);
-      this.#close();
+      this.#stop(fault, hasAll);
       if (this.#readers.size === 0) this.#ends.deserted(fault.error);
     }
-    return hasAll ? this.#end : undefined;
+    if (this.#end !== undefined && hasAll) return reader.endOf(this.#end);
+    if (reader.servedBy !== "upstream") return undefined;
+    const [heir] = this.#readers;
+    if (heir === undefined) return broken(fault, this.#end?.usage);
+    heir.servedBy = "upstream";
+    return undefined;
+  }
+
+  #stop(fault: Fault, whole: boolean): void {
+    const was = this.#source.settled.isOpen;
+    this.#stopping = true;
+    // The body first: it would take the cancellation for the caller's.
+    this.#source.fail(fault);
+    const settlement = this.#source.settled.value;
+    // A source that cannot tell what it came to: its end has passed all the same, and others are still to read it.
+    if (settlement !== undefined)
+      this.#finish(settlement.fault !== undefined && whole && !was ? { ...settlement, fault: undefined } : settlement);
+    this.#close();
   }
 
   #pull(): void {
@@ -111,8 +139,9 @@ export class Broadcast {
     // Held as a copy: what one reader is handed must not be what another gets.
     const copy = plainCopy(value);
     const chunk: Chunk = { role, value: copy.value };
-    this.#held.push({ chunk, bytes: copy.bytes });
-    this.#heldBytes += copy.bytes;
+    const bytes = Math.max(CHUNK_BYTES_MIN, copy.bytes);
+    this.#held.push({ chunk, bytes });
+    this.#heldBytes += bytes;
     for (const reader of this.#readers) reader.wake(() => reader.take(chunk));
     if (this.#heldBytes > this.#bytesMax) this.#shrink();
   }
@@ -149,7 +178,7 @@ export class Broadcast {
     const last = this.#gone + this.#held.length;
     for (const reader of this.#readers) {
       if (reader.position < last) continue;
-      if (reader.wake(() => settlement)) this.#readers.delete(reader);
+      if (reader.wake(() => reader.endOf(settlement))) this.#readers.delete(reader);
       // Nobody asks for more, but whoever waits for the end must learn of a failure.
       else if (fault !== undefined) reader.stream?.fail(fault);
     }
@@ -165,12 +194,14 @@ export class Broadcast {
 /** One reader's place in the broadcast. */
 class Reader implements ChunkSource {
   readonly #broadcast: Broadcast;
+  servedBy: ServedBy;
   position = 0;
   stream: ChunkStream | undefined;
   waiting: ((item: Chunk | Settlement) => void) | undefined;
 
-  constructor(broadcast: Broadcast) {
+  constructor(broadcast: Broadcast, servedBy: ServedBy) {
     this.#broadcast = broadcast;
+    this.servedBy = servedBy;
   }
 
   pull(): Promise<Chunk | Settlement> {
@@ -179,6 +210,11 @@ class Reader implements ChunkSource {
 
   cancel(reason: Fault): Settlement | undefined {
     return this.#broadcast.leave(this, reason);
+  }
+
+  /** How the body ended, for this reader: what a failed one has cost is counted once. */
+  endOf(end: Settlement): Settlement {
+    return end.fault === undefined || this.servedBy === "upstream" ? end : broken(end.fault);
   }
 
   take(chunk: Chunk): Chunk {

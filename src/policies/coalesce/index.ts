@@ -27,6 +27,7 @@ export interface CoalescePolicy extends Policy {
  * can be joined while all of it so far is held; who joins gets it from the first chunk on, at its own pace.
  *
  * A caller that gives up settles at once and takes nobody's answer away; the provider is cancelled when all have left.
+ * When it is the one that stands for the answer, `servedBy: "upstream"`, another does from then on.
  * When the call that was sent is refused because its own time does not suffice, another one with more time is
  * sent once.
  *

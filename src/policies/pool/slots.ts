@@ -142,12 +142,14 @@ export class Slots {
       if (waiting === undefined) return;
       this.#leave(waiting);
       const { applicant } = waiting;
+      // Before anybody is told: a listener may ask for a slot of its own.
+      const slot = this.#open();
       const waitMs = this.#clock.now() - waiting.since;
       if (this.#events.wants("pool.dequeued")) {
         const payload = { waitMs, depth: this.#queue.size, priority: applicant.level };
         this.#events.emit("pool.dequeued", applicant.call, payload);
       }
-      applicant.admitted(this.#open(), waitMs);
+      applicant.admitted(slot, waitMs);
     }
   }
 

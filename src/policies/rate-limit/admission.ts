@@ -5,6 +5,8 @@ import { Soonest } from "./soonest.ts";
 
 /** How many calls are sent before the event loop gets a turn. */
 const ADMITTED_PER_STEP = 64;
+/** How many calls one key hands on to the next before the event loop gets a turn. */
+const MOVED_PER_STEP = 1_024;
 
 /**
  * Who may pass, and who waits where. A call must fit into every one of its keys, and then takes from all of them in
@@ -110,12 +112,14 @@ export class Admission {
   }
 
   #drain(key: Key, now: number): void {
-    for (let head = key.head; head !== undefined && this.#stepLeft > 0; head = key.head) {
+    let movesLeft = MOVED_PER_STEP;
+    for (let head = key.head; head !== undefined && this.#stepLeft > 0 && movesLeft > 0; head = key.head) {
       const obstacle = obstacleFor(head.keys, head.cost, now, key);
       if (obstacle === key) break;
       key.takeHead();
       if (obstacle !== undefined) {
         this.#place(head, obstacle, now);
+        movesLeft--;
         continue;
       }
       for (const passed of head.keys) passed.take(head.cost, now);

@@ -16,11 +16,11 @@ export class Booking {
     this.#tokens = ledger.account("tokens").reserve(cost.tokens);
   }
 
-  /** Settles with what was really used, and tells it. `chunks` is how much of a stream came. */
-  settle(settlement: Pick<Settlement, "fault" | "usage">, chunks: number): Cost {
+  /** Settles with what was really used, and tells it. `chunks` is how much of a reply came; `undefined` without one. */
+  settle(settlement: Pick<Settlement, "fault" | "usage">, chunks: number | undefined): Cost {
     const used = {
-      // Refused further in: it never left.
-      requests: settlement.fault?.kind === "refused" ? 0 : this.cost.requests,
+      // Refused further in: it never left. A reply that a deadline of ours ended did.
+      requests: settlement.fault?.kind === "refused" && chunks === undefined ? 0 : this.cost.requests,
       tokens: tokensUsed(settlement, this.#estimate, chunks),
     };
     this.#requests.settle(used.requests);
@@ -39,9 +39,16 @@ export function costOf(estimate: Estimate): Cost {
  * early, or that we stopped waiting for, costs its input and about a token for each chunk that came; a request that the
  * provider turned down costs no tokens.
  */
-function tokensUsed({ fault, usage }: Pick<Settlement, "fault" | "usage">, estimate: Estimate, chunks: number): number {
+function tokensUsed(
+  { fault, usage }: Pick<Settlement, "fault" | "usage">,
+  estimate: Estimate,
+  chunks: number | undefined,
+): number {
   if (usage !== undefined) return usage.inputTokens + usage.outputTokens;
   if (fault === undefined) return estimate.input + estimate.output;
-  const begun = chunks > 0 || fault.kind === "aborted" || fault.kind === "timeout" || fault.kind === "interrupted";
-  return begun ? estimate.input + Math.min(estimate.output, chunks) : 0;
+  const came = chunks ?? 0;
+  const cutByUs =
+    fault.kind === "aborted" || fault.kind === "timeout" || (fault.kind === "refused" && chunks !== undefined);
+  const begun = came > 0 || cutByUs || fault.kind === "interrupted";
+  return begun ? estimate.input + Math.min(estimate.output, came) : 0;
 }

@@ -106,7 +106,7 @@ export class BottleneckEngine {
     const outcome = await next(call);
     answer(outcome);
     if (!outcome.ok) {
-      booking.settle({ fault: outcome, usage: undefined }, 0);
+      booking.settle({ fault: outcome, usage: undefined }, undefined);
       return;
     }
     const settlement = await outcome.settled.promise();

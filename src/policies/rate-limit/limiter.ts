@@ -164,7 +164,7 @@ export class Limiter {
     const now = this.#runtime.clock.now();
     if (!outcome.ok) {
       this.#learn(passage, outcome.limits, mark, now);
-      this.#settle(passage, booking, mark, broken(outcome), 0);
+      this.#settle(passage, booking, mark, broken(outcome), undefined);
       return outcome;
     }
     target.accepted(now);
@@ -177,7 +177,7 @@ export class Limiter {
     return outcome;
   }
 
-  #settle(passage: Passage, booking: Booking, mark: Mark, settlement: Settlement, chunks: number): void {
+  #settle(passage: Passage, booking: Booking, mark: Mark, settlement: Settlement, chunks: number | undefined): void {
     const { call, keys, cost } = passage;
     const { fault, usage } = settlement;
     const now = this.#runtime.clock.now();

@@ -33,12 +33,13 @@ export class RetryBudget {
     return true;
   }
 
+  /** Takes back what was paid for a retry after `fault` that was not made. */
+  giveBack(provider: string, fault: Fault): void {
+    this.#refill(provider, costOf(fault));
+  }
+
   succeeded(provider: string): void {
-    const spent = this.#spent.get(provider);
-    if (spent === undefined) return;
-    const rest = spent - this.#settings.refillPerSuccess;
-    if (rest > 0) this.#spent.set(provider, rest);
-    else this.#spent.delete(provider);
+    this.#refill(provider, this.#settings.refillPerSuccess);
   }
 
   configure(settings: BudgetSettings): void {
@@ -50,6 +51,14 @@ export class RetryBudget {
   balances(): Record<string, number> {
     const { capacity } = this.#settings;
     return Object.fromEntries([...this.#spent].map(([provider, spent]) => [provider, capacity - spent]));
+  }
+
+  #refill(provider: string, amount: number): void {
+    const spent = this.#spent.get(provider);
+    if (spent === undefined) return;
+    const rest = spent - amount;
+    if (rest > 0) this.#spent.set(provider, rest);
+    else this.#spent.delete(provider);
   }
 
   #forgetOldest(): void {

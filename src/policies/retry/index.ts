@@ -20,6 +20,8 @@ export interface RetryPolicy extends Policy {
   /** Changes options while calls run: they count from the next failure on. Throws `OptionError` and then changes nothing. */
   update(options: RetryOptions): void;
   snapshot(): RetrySnapshot;
+  /** Ends every pause: those calls get the fault they have, and none is tried again. */
+  close(): void;
 }
 
 /**
@@ -51,5 +53,6 @@ export function retry(options: RetryOptions = {}, runtime: Runtime = defaultRunt
       maxDelayMs: settings.maxDelayMs,
       ...retrier.snapshot(),
     }),
+    close: () => retrier.close(),
   };
 }

@@ -1,4 +1,13 @@
-import { type Call, type Fault, type Next, type Outcome, type Reply, type Runtime, sleep } from "../../core/index.ts";
+import {
+  type Call,
+  Cancellation,
+  type Fault,
+  type Next,
+  type Outcome,
+  type Reply,
+  type Runtime,
+  sleep,
+} from "../../core/index.ts";
 import { type Pause, pauseAfter } from "./backoff.ts";
 import { RetryBudget } from "./budget.ts";
 import type { RetrySettings } from "./options.ts";
@@ -13,6 +22,7 @@ export class Retrier {
   readonly #runtime: Runtime;
   #settings: RetrySettings;
   #budget: RetryBudget | undefined;
+  readonly #closing = new Cancellation();
   #retries = 0;
   readonly #exhausted: Record<GaveUp, number> = { attempts: 0, budget: 0, deadline: 0 };
 
@@ -30,6 +40,7 @@ export class Retrier {
         return outcome;
       }
       if (!outcome.retryable || outcome.committed || call.cancellation.cancelled) return outcome;
+      if (this.#closing.cancelled) return outcome;
 
       const pause = pauseAfter(outcome, attempt, this.#settings, this.#runtime.random);
       const gaveUp = this.#reasonToStop(call, outcome, attempt, pause);
@@ -39,8 +50,16 @@ export class Retrier {
         return outcome;
       }
       const left = await this.#pause(call, outcome, attempt + 1, pause);
-      if (left !== undefined) return left;
+      if (left !== undefined) {
+        this.#budget?.giveBack(call.provider, outcome);
+        return call.cancellation.cancelled ? left : outcome;
+      }
+      this.#retries++;
     }
+  }
+
+  close(): void {
+    this.#closing.cancel("closed");
   }
 
   configure(settings: RetrySettings): void {
@@ -68,10 +87,13 @@ export class Retrier {
 
   async #pause(call: Call, fault: Fault, attempt: number, { ms, source }: Pause): Promise<Fault | undefined> {
     const { clock, events } = this.#runtime;
-    this.#retries++;
     events.emit("retry.scheduled", call, { attempt, delayMs: ms, reason: fault.kind, source });
     const pausedAt = clock.now();
-    const left = await sleep(this.#runtime, call, ms);
+    const { cancellation, release } = call.cancellation.child();
+    const off = this.#closing.onCancel((reason) => cancellation.cancel(reason));
+    const left = await sleep(this.#runtime, call.with({ cancellation }), ms);
+    release();
+    off();
     const now = clock.now();
     call.trace.waited(now, "retry", "backoff", now - pausedAt);
     return left;

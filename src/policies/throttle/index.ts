@@ -1,7 +1,9 @@
 import {
   aborted,
   type Call,
+  ClosedError,
   defaultRuntime,
+  faultOf,
   Keyed,
   type Next,
   type Outcome,
@@ -31,7 +33,7 @@ export interface ThrottlePolicy extends Policy {
   update(options: ThrottleOptions): void;
   /** Every target by key: provider, model and credential. */
   snapshot(): Record<string, TargetSnapshot>;
-  /** Refuses everybody who waits with `ClosedError`. */
+  /** Refuses everybody who waits, and whoever comes later, with `ClosedError`. */
   close(): void;
 }
 
@@ -47,6 +49,7 @@ export interface ThrottlePolicy extends Policy {
  */
 export function throttle(options: ThrottleOptions = {}, runtime: Runtime = defaultRuntime()): ThrottlePolicy {
   let settings = throttleSettings(options, THROTTLE_DEFAULTS);
+  let closed = false;
   const targets = new Keyed<Permits>(
     TARGETS_MAX,
     (key) => new Permits(key, settings, runtime),
@@ -59,6 +62,7 @@ export function throttle(options: ThrottleOptions = {}, runtime: Runtime = defau
     runtime,
     handle(call, next) {
       if (call.cancellation.cancelled) return Promise.resolve(aborted(call.cancellation.reason));
+      if (closed) return Promise.resolve(faultOf({ kind: "refused", error: new ClosedError() }));
       const permits = targets.get(call.target);
       const permit = permits.take(call);
       return permit === undefined ? waitAndPass(permits, call, next) : pass(permits, permit, call, next);
@@ -69,6 +73,7 @@ export function throttle(options: ThrottleOptions = {}, runtime: Runtime = defau
     },
     snapshot: () => Object.fromEntries([...targets].map(([key, permits]) => [key, permits.snapshot])),
     close() {
+      closed = true;
       for (const [, permits] of targets) permits.close();
     },
   };

@@ -1,4 +1,4 @@
-import type { TimeoutPhase } from "../../core/index.ts";
+import type { Chunk, TimeoutPhase } from "../../core/index.ts";
 
 /** Limits of one attempt in milliseconds; `Infinity` switches one off. */
 export interface AttemptLimits {
@@ -46,7 +46,7 @@ export class AttemptClocks {
   }
 
   /** A chunk came. Keep-alive and other side events prove a connection, not progress: they reset nothing. */
-  chunk(role: "preamble" | "content" | "end" | "other", now: number): void {
+  chunk(role: Chunk["role"], now: number): void {
     this.#pause(now);
     if (role === "content" || (this.#contentSeen && role !== "other")) {
       this.#contentSeen = true;

@@ -1,4 +1,4 @@
-import { isFilled, isObject, type JsonObject, objectOf, objectsIn } from "./json.ts";
+import { isFilled, isObject, type JsonObject, numberOf, objectOf, objectsIn } from "./json.ts";
 
 type Draft = Record<string, unknown>;
 
@@ -32,7 +32,7 @@ export function mergeChunks(chunks: readonly JsonObject[]): JsonObject | undefin
 const BESIDE_CHOICE: ReadonlySet<string> = new Set(["delta", "logprobs"]);
 
 function addChoice(choices: Map<number, ChoiceDraft>, choice: JsonObject): boolean {
-  const index = Number(choice["index"] ?? 0);
+  const index = numberOf(choice["index"] ?? 0);
   let draft = choices.get(index);
   if (draft === undefined) {
     draft = {

@@ -3,7 +3,7 @@ import { eventData } from "../sse.ts";
 import { ANSWER_FIELDS, hasGoodArguments, isFlagged, isGoodFinish, THOUGHT_FIELDS } from "./chat-answer.ts";
 import { errorFacts } from "./error-body.ts";
 import { faultOfError } from "./failure.ts";
-import { isFilled, isObject, type JsonObject, objectsIn, parseJson, textOf } from "./json.ts";
+import { isFilled, isObject, type JsonObject, numberOf, objectsIn, parseJson, textOf } from "./json.ts";
 import type { StreamReader } from "./stream.ts";
 import { chatUsage } from "./usage.ts";
 import { errorIn } from "./whole.ts";
@@ -90,7 +90,7 @@ export class ChatStreamReader implements StreamReader {
     state.finish = textOf(finish_reason) ?? state.finish;
     if (!isObject(delta)) return false;
     if (ANSWER_FIELDS.some((field) => isFilled(delta[field]))) state.answered = true;
-    for (const call of objectsIn(delta["tool_calls"])) gather(state, Number(call["index"] ?? 0), call["function"]);
+    for (const call of objectsIn(delta["tool_calls"])) gather(state, numberOf(call["index"] ?? 0), call["function"]);
     gather(state, -1, delta["function_call"]);
     return SPEAKING_FIELDS.some((field) => isFilled(delta[field]));
   }

@@ -1,8 +1,11 @@
 import { secretName } from "../../core/index.ts";
 
-const SECRETS = ["authorization", "api-key", "x-api-key"];
+const SECRETS = ["authorization", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"];
 /** What one secret may be used for in several ways, each with limits and answers of its own. */
 const ACCOUNTS = ["openai-organization", "openai-project"];
+
+/** The headers that `readCredential` reads. */
+export const CREDENTIAL_HEADERS: readonly string[] = [...SECRETS, ...ACCOUNTS];
 
 /** A one-way name for who asks; `anonymous` without a credential. */
 export function readCredential(headers: Headers): string {

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, objectOf, objectsIn, parseJson, textOf } from "./json.ts";
+import { isObject, type JsonObject, numberOf, objectOf, objectsIn, parseJson, textOf } from "./json.ts";
 
 /** What an error says of itself, whatever the form it came in. */
 export interface ErrorFacts {
@@ -41,11 +41,11 @@ export function errorFacts(value: unknown): ErrorFacts {
 }
 
 function statusIn(error: JsonObject): number | undefined {
-  return [error["status_code"], error["status"], error["code"]].map(Number).find((n) => n >= 400 && n <= 599);
+  return [error["status_code"], error["status"], error["code"]].map(numberOf).find((n) => n >= 400 && n <= 599);
 }
 
 /** Google says "quota" for a limit per minute too; only the name of the violated one tells them apart. */
 export function isDailyQuota({ error }: ErrorFacts): boolean {
   const violations = objectsIn(error["details"]).flatMap((detail) => objectsIn(detail["violations"]));
-  return violations.some(({ quotaId }) => String(quotaId).includes("PerDay"));
+  return violations.some(({ quotaId }) => textOf(quotaId)?.includes("PerDay"));
 }

@@ -18,7 +18,7 @@ const OUTSIDE: ReadonlySet<string> = new Set([
 /** Tools that the caller runs; the provider runs any other, and its results change with time. */
 const OWN_TOOLS: ReadonlySet<unknown> = new Set(["function", "custom"]);
 /** Models that look into the web by themselves. */
-const SEARCHING_MODELS = /:online$|-search-(preview|api)/;
+const SEARCHING_MODELS = /:online$|-search-(preview|api)|(^|\/)(sonar|compound)(-|$)/;
 const DEPTH_MAX = 64;
 
 /** What makes a request what it is, or the word for why its answer must not be kept. */
@@ -38,7 +38,7 @@ function stateIn(request: JsonObject): string | undefined {
   if (searchesTheWeb(request)) return "web_search";
   if (objectsIn(request["tools"]).some(({ type }) => isFilled(type) && !OWN_TOOLS.has(type))) return "hosted_tools";
   if (isFilled(request["plugins"])) return "hosted_tools";
-  if (Object.values(request).some(losesDigits)) return "inexact_number";
+  if (losesDigits(request, 0)) return "inexact_number";
   return undefined;
 }
 
@@ -47,8 +47,10 @@ function searchesTheWeb({ web_search_options, search_parameters, model }: JsonOb
 }
 
 // Two seeds beyond 2^53 may be the same number here, and are not to a provider.
-function losesDigits(value: unknown): boolean {
-  return Number.isInteger(value) && !Number.isSafeInteger(value);
+function losesDigits(value: unknown, depth: number): boolean {
+  if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value);
+  if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return false;
+  return Object.values(value).some((member) => losesDigits(member, depth + 1));
 }
 
 function materialOf(request: JsonObject): JsonObject {

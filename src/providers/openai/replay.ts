@@ -74,11 +74,16 @@ function streamOfValue(call: Call, kept: KeptAnswer, operation: Operation): Repl
 
 function streamOfEvents(call: Call, kept: KeptAnswer, operation: Operation): Reply | undefined {
   const wanted = operation !== "chat" || asksForUsage(call);
-  // As a key: within a text the quotation marks would be escaped.
-  if (wanted && operation === "chat" && !/"usage": ?\{/.test(kept.text)) return undefined;
+  const events = eventsIn(kept.text);
+  if (wanted && operation === "chat" && !events.some(tellsUsage)) return undefined;
   const hidden = [...(wanted ? [] : ["usage"]), ...(declinesObfuscation(call) ? ["obfuscation"] : [])];
   const rewrite = hidden.length === 0 ? same : (event: string) => withoutFields(event, hidden);
-  return replayed(call, headOf(call, kept), eventsIn(kept.text), rewrite);
+  return replayed(call, headOf(call, kept), events, rewrite);
+}
+
+// As a key: within a text the quotation marks would be escaped. Groq has one deeper down too.
+function tellsUsage(event: string): boolean {
+  return /"usage": ?\{/.test(event) && isObject(objectOf(payloadOf(event))["usage"]);
 }
 
 function replayed(
@@ -155,7 +160,7 @@ function headOf(call: Call, { head }: KeptAnswer, contentType?: string): ReplyHe
     status: head.status,
     statusText: "",
     headers: contentType === undefined ? headers : [["content-type", contentType], ...headers],
-    url: call.endpoint,
+    url: call.endpoint.replace(/#.*$/, ""),
     limits: undefined,
   };
 }

@@ -2,6 +2,7 @@ import { secretName } from "../../core/index.ts";
 import { inputSize } from "./input-size.ts";
 import { isObject, type JsonObject, parseJson, textOf } from "./json.ts";
 import { providerName } from "./provider-name.ts";
+import { meaningfulHeaders } from "./request-headers.ts";
 
 export type Operation = "chat" | "responses" | "embeddings";
 
@@ -12,7 +13,8 @@ export interface RequestReading {
   readonly provider: string;
   /**
    * Origin and path, and `api-version` where the query has one. Any other query parameters are in it by a one-way
-   * name: they may change the answer, and they may be secret.
+   * name, and so are, behind a `#`, headers beside transport and credential: they may change the answer, and they may
+   * be secret.
    */
   readonly endpoint: string;
   readonly model: string;
@@ -41,7 +43,12 @@ const DEPLOYMENT = /\/deployments\/([^/]+)\//;
  * `undefined`: not one of these (files, models, audio, GET, a body that is not a JSON object with a model): it must
  * pass through untouched. Never throws.
  */
-export function readRequest(method: string, url: URL, body: string): RequestReading | undefined {
+export function readRequest(
+  method: string,
+  url: URL,
+  body: string,
+  headers = new Headers(),
+): RequestReading | undefined {
   if (method.toUpperCase() !== "POST") return undefined;
   const operation = OPERATIONS[PATH.exec(url.pathname)?.[1] ?? ""];
   if (operation === undefined) return undefined;
@@ -53,7 +60,7 @@ export function readRequest(method: string, url: URL, body: string): RequestRead
   return {
     operation,
     provider: providerName(url),
-    endpoint: endpointOf(url),
+    endpoint: endpointOf(url) + headersName(headers),
     model,
     stream: request["stream"] === true,
     temperature: typeof request["temperature"] === "number" ? request["temperature"] : undefined,
@@ -73,6 +80,11 @@ function endpointOf({ origin, pathname, search, searchParams }: URL): string {
   if (version !== null) query.set("api-version", version);
   if (rest.size > 0) query.set("query", secretName(rest.toString()));
   return `${origin}${pathname}?${query}`;
+}
+
+function headersName(headers: Headers): string {
+  const meaningful = meaningfulHeaders(headers);
+  return meaningful.length === 0 ? "" : `#headers=${secretName(JSON.stringify(meaningful))}`;
 }
 
 function maxOutputTokens(request: JsonObject): number | undefined {

@@ -1,6 +1,6 @@
 import { parseDuration, waitInWords } from "./duration.ts";
 import type { ErrorFacts } from "./error-body.ts";
-import { objectOf, objectsIn, textOf } from "./json.ts";
+import { numberOf, objectOf, objectsIn, textOf } from "./json.ts";
 import type { HeaderLookup } from "./limits.ts";
 
 /**
@@ -32,7 +32,7 @@ function secondsOrDate(text: string | null | undefined, wallMs: number | undefin
 
 // OpenRouter repeats the headers of a limit in the body; the reset is in milliseconds since the Unix epoch.
 function untilReset({ error }: ErrorFacts, wallMs: number | undefined): number | undefined {
-  return until(Number(objectOf(objectOf(error["metadata"])["headers"])["X-RateLimit-Reset"]), wallMs);
+  return until(numberOf(objectOf(objectOf(error["metadata"])["headers"])["X-RateLimit-Reset"]), wallMs);
 }
 
 function until(at: number, wallMs: number | undefined): number | undefined {

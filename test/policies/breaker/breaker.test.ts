@@ -8,12 +8,14 @@ import {
   faultOf,
   OptionError,
   type Outcome,
+  pipeline,
   type Runtime,
   streamReply,
   valueReply,
   whole,
 } from "../../../src/core/index.ts";
 import { type BreakerPolicy, breaker } from "../../../src/policies/breaker/index.ts";
+import { rateLimit } from "../../../src/policies/rate-limit/index.ts";
 import { type CallOptions, callOf, drain, streamOf, virtualRuntime } from "../../support/calls.ts";
 
 const KEY = "test/m/k";
@@ -38,7 +40,7 @@ function refusalIn(outcome: Outcome): CircuitBreakerOpenError | undefined {
 /** A call whose end the test decides. */
 function held(policy: BreakerPolicy, runtime: Runtime): { outcome: Promise<Outcome>; end: (outcome: Outcome) => void } {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  return { outcome: sending(policy, runtime, promise), end: resolve };
+  return { outcome: pipeline(policy).execute(callOf(runtime, () => promise)), end: resolve };
 }
 
 async function closeAgain(policy: BreakerPolicy, runtime: Runtime): Promise<void> {
@@ -343,5 +345,37 @@ describe("breaker", () => {
     expect(() => breaker({ ...PATIENT, probes: 0 })).toThrow(/"breaker.probes"/);
     expect(() => breaker({ ...PATIENT, window: "soon" as never })).toThrow(/"breaker.window"/);
     expect(() => breaker({ ...PATIENT, threshold: 1 } as never)).toThrow(OptionError);
+  });
+
+  it("closes again when fewer probes are asked for than have succeeded already", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = breaker(PATIENT, runtime);
+    await open(policy, runtime);
+    await clock.advance(5_000);
+    await sending(policy, runtime, good());
+    expect(policy.snapshot()[KEY]?.state).toBe("half_open");
+    policy.update({ probes: 1 });
+    await sending(policy, runtime, good());
+    expect(policy.snapshot()[KEY]?.state).toBe("closed");
+  });
+
+  it("does not hold a wait at a rate limit against the provider: only what was sent can hang", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = breaker({ ...PATIENT, probes: 1 }, runtime);
+    const line = pipeline(policy, rateLimit({}, runtime));
+    const asking = (outcome: Outcome, ms = 0): Promise<Outcome> =>
+      line.execute(callOf(runtime, () => new Promise((resolve) => void clock.timer(ms, () => resolve(outcome)))));
+    for (let index = 0; index < 9; index++) await clock.run(asking(bad("server_error")));
+    // In flight when the circuit opens: its "not before" closes the gate of the limiter for longer than a probe may take.
+    const limited = asking(bad("rate_limited", 150_000), 1_000);
+    await clock.run(asking(bad("server_error")));
+    await clock.run(limited);
+    await clock.advance(5_000);
+    const probe = asking(good(), 1_000);
+    await clock.advance(100_000);
+    expect(refusalIn(await asking(good()))).toBeDefined();
+    expect(policy.snapshot()[KEY]?.state).toBe("half_open");
+    expect((await clock.run(probe)).ok).toBe(true);
+    expect(policy.snapshot()[KEY]?.state).toBe("closed");
   });
 });

@@ -14,6 +14,7 @@ import {
   whole,
 } from "../../../src/core/index.ts";
 import { CACHE_DEFAULTS, type CacheOptions, cache } from "../../../src/policies/cache/index.ts";
+import { coalesce } from "../../../src/policies/coalesce/index.ts";
 import { callOf, jsonWire, virtualRuntime } from "../../support/calls.ts";
 import { benchOf, readAll, streamIn, streaming, valueIn } from "./support/questions.ts";
 import { MapStore, mapTier } from "./support/stores.ts";
@@ -294,6 +295,23 @@ describe("streams in the cache", () => {
     expect(bench.policy.stats().skipped).toBe(3);
   });
 
+  it("are kept once although the first of those who share one leaves in the middle", async () => {
+    const { runtime } = virtualRuntime();
+    const policy = cache({ tiers: [mapTier()] }, runtime);
+    const line = pipeline(policy, coalesce({}, runtime));
+    const send = streaming(["a", "b", "c"]);
+    const calls = [1, 2, 3].map(() => callOf(runtime, send, { stream: true }));
+    const outcomes = await Promise.all(calls.map((call) => line.execute(call)));
+    for (const outcome of outcomes) await streamIn(outcome).next();
+    calls[0]?.cancellation.cancel("bored");
+    expect(await readAll(outcomes[1] as Outcome)).toEqual(["b", "c"]);
+    expect(await readAll(outcomes[2] as Outcome)).toEqual(["b", "c"]);
+    expect(policy.stats().stores).toBe(1);
+    const again = await line.execute(callOf(runtime, send, { stream: true }));
+    expect(again).toMatchObject({ servedBy: "cache" });
+    expect(await readAll(again)).toEqual(["a", "b", "c"]);
+  });
+
   it("are not kept beyond the bound, and arrive whole all the same", async () => {
     const { runtime } = virtualRuntime();
     const store = new MapStore();
@@ -301,6 +319,13 @@ describe("streams in the cache", () => {
     const chunks = new Array(20).fill("0123456789");
     expect(await readAll(await bench.ask(stream, streaming(chunks)))).toEqual(chunks);
     expect(store.entries.size).toBe(0);
+  });
+
+  it("are not kept beyond the bound when their chunks are empty", async () => {
+    const { runtime } = virtualRuntime();
+    const bench = benchOf(runtime, { maxEntryBytes: 100 });
+    await readAll(await bench.ask({ stream: true }, streaming(new Array(20).fill(""))));
+    expect(bench.policy.stats()).toMatchObject({ stores: 0, skipped: 1 });
   });
 
   it("are recorded as they were handed out, whatever the reader does to them", async () => {

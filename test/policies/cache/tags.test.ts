@@ -1,11 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { OptionError, type Outcome, valueReply, whole } from "../../../src/core/index.ts";
+import { type Call, OptionError, type Outcome, pipeline, valueReply, whole } from "../../../src/core/index.ts";
+import { cache } from "../../../src/policies/cache/index.ts";
 import { TagVersions } from "../../../src/policies/cache/tag-versions.ts";
-import { virtualRuntime } from "../../support/calls.ts";
+import { coalesce } from "../../../src/policies/coalesce/index.ts";
+import { answering, callOf, virtualRuntime } from "../../support/calls.ts";
 import { benchOf, valueIn } from "./support/questions.ts";
 import { ByteServer, MapStore, mapTier, serverTier } from "./support/stores.ts";
 
+const servedBy = async (outcome: Promise<Outcome>) => {
+  const reply = await outcome;
+  return reply.ok ? reply.servedBy : undefined;
+};
 const tagged = (...tags: string[]) => ({ scope: { tags } });
 
 describe("tags", () => {
@@ -118,6 +124,24 @@ describe("tags", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it.each(["invalidate", "clear"])("keep a found entry out of the tiers above, whenever it is: %s", async (what) => {
+    for (let steps = 0; steps < 20; steps++) {
+      const { runtime } = virtualRuntime();
+      const server = new ByteServer();
+      const writer = benchOf(runtime, { tiers: [serverTier(server)] });
+      await writer.ask(tagged("x"));
+      await writer.policy.flush();
+      const { policy, ask } = benchOf(runtime, { tiers: [mapTier(), serverTier(server)] });
+      const reading = ask(tagged("x"));
+      for (let step = 0; step < steps; step++) await undefined;
+      const done = what === "clear" ? policy.clear() : policy.invalidateTags(["x"]);
+      await Promise.all([reading, done]);
+      // One that was found before has been put into memory before, and is gone from there.
+      if ((await servedBy(reading)) === "cache")
+        expect(await servedBy(ask(tagged("x"))), `step ${steps}`).toBe("upstream");
+    }
+  });
+
   it("that change while an entry is being read make it stale", async () => {
     for (const tags of [true, false]) {
       const { clock, runtime } = virtualRuntime();
@@ -158,6 +182,29 @@ describe("tags", () => {
     await bench.policy.flush();
     expect([memory.entries.size, server.values.size]).toEqual([0, 0]);
     expect(bench.policy.stats().skipped).toBe(1);
+  });
+
+  it("of a fill that another caller began, and left, keep it out of every tier", async () => {
+    for (const elsewhere of [false, true]) {
+      const { clock, runtime } = virtualRuntime();
+      const server = new ByteServer();
+      const policy = cache({ tiers: [serverTier(server)] }, runtime);
+      const other = cache({ tiers: [serverTier(server)] }, runtime);
+      const line = pipeline(policy, coalesce({}, runtime));
+      let sent = 0;
+      const send = (call: Call) => answering(runtime, `answer ${++sent}`, 100)(call);
+      const first = callOf(runtime, send, tagged("x"));
+      const left = line.execute(first);
+      await clock.advance(10);
+      await (elsewhere ? other : policy).invalidateTags(["x"]);
+      const second = line.execute(callOf(runtime, send, tagged("x")));
+      await clock.advance(10);
+      first.cancellation.cancel("bored");
+      expect(valueIn(await clock.run(second))).toBe("answer 1");
+      await clock.run(left);
+      await policy.flush();
+      expect(valueIn(await clock.run(line.execute(callOf(runtime, send, tagged("x")))))).toBe("answer 2");
+    }
   });
 
   it("of a fill in another process keep its entry from being used", async () => {

@@ -41,6 +41,23 @@ describe("a cache of several tiers", () => {
     expect(await benchOf(runtime, { tiers: [tiers[0] as (typeof tiers)[0]] }).value()).toBe("answer 1");
   });
 
+  it("does not put an older answer in the place of one that came meanwhile", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const first = overServer(runtime, server);
+    await first.ask();
+    await first.policy.flush();
+    await clock.advance(1000);
+    const second = overServer(runtime, server);
+    await second.ask({ request: { input: "another" } });
+    server.delayMs = 20;
+    const slow = second.value();
+    await clock.advance(5);
+    expect(await second.value({ scope: { cache: "refresh" } })).toBe("answer 2");
+    expect(await clock.run(slow)).toBe("answer 1");
+    expect(await clock.run(second.value())).toBe("answer 2");
+  });
+
   it("lets nobody wait for writes", async () => {
     const { clock, runtime } = virtualRuntime();
     const server = new ByteServer();

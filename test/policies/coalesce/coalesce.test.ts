@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   aborted,
+  broken,
   type Call,
   Cancellation,
   type Chunk,
@@ -258,18 +259,13 @@ describe("coalesce with streams", () => {
     const { clock, runtime } = virtualRuntime();
     const line = pipeline(coalesce({}, runtime));
     const fault = faultOf({ kind: "interrupted", error: new Error("cut") });
-    const broken: Settlement = {
-      ...whole(),
-      fault,
-      storable: false,
-      usage: { inputTokens: 1, outputTokens: 2 },
-    };
-    const { sent, send } = counted(streaming(runtime, ["a", "b"], 10, broken).send);
+    const cut = broken(fault, { inputTokens: 1, outputTokens: 2 });
+    const { sent, send } = counted(streaming(runtime, ["a", "b"], 10, cut).send);
     const [fast, slow, idle] = (
       await Promise.all([1, 2, 3].map(() => line.execute(callOf(runtime, send, { stream: true }))))
     ).map(streamIn);
     expect(await clock.run(drain(fast as ChunkStream))).toEqual(["a", "b"]);
-    expect(fast?.settled.value).toMatchObject({ fault: { kind: "interrupted", committed: true }, usage: broken.usage });
+    expect(fast?.settled.value).toMatchObject({ fault: { kind: "interrupted", committed: true }, usage: cut.usage });
     expect(await clock.run(drain(slow as ChunkStream))).toEqual(["a", "b"]);
     expect(slow?.settled.value?.fault?.kind).toBe("interrupted");
     expect(idle?.settled.isOpen).toBe(false);
@@ -310,6 +306,16 @@ describe("coalesce with streams", () => {
     expect(await clock.run(drain(fast))).toEqual(big.slice(4));
   });
 
+  it("holds no more than the buffer of chunks that are empty", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = coalesce({ maxBuffer: 100 }, runtime);
+    const { send } = streaming(runtime, new Array(50).fill(""), 1);
+    const reader = streamIn(await pipeline(policy).execute(callOf(runtime, send, { stream: true })));
+    for (let count = 0; count < 20; count++) await clock.run(reader.next());
+    // Nobody can join: the beginning has been let go.
+    expect(policy.snapshot().flights).toBe(0);
+  });
+
   it("takes a reader that leaves after the last word for one that has the whole answer", async () => {
     const { runtime } = virtualRuntime();
     const end = whole({ usage: { inputTokens: 1, outputTokens: 2 } });
@@ -330,6 +336,54 @@ describe("coalesce with streams", () => {
     expect(fast.settled.value).toBe(end);
     expect(await drain(slow)).toEqual(["a", "done"]);
     expect(slow.settled.value).toBe(end);
+  });
+
+  it("lets others read on after one left with all, though the source cannot tell what it came to", async () => {
+    const { runtime } = virtualRuntime();
+    const send = async (call: Call): Promise<Outcome> => {
+      const rest: Chunk[] = [
+        { role: "content", value: "a" },
+        { role: "end", value: "done" },
+      ];
+      return streamReply(streamFor(call, { pull: async () => rest.shift() ?? whole(), cancel: () => undefined }));
+    };
+    const line = pipeline(coalesce({}, runtime));
+    const [fast, slow] = (
+      await Promise.all([1, 2].map(() => line.execute(callOf(runtime, send, { stream: true }))))
+    ).map(streamIn) as [ChunkStream, ChunkStream];
+    await fast.next();
+    await fast.next();
+    fast.fail(aborted("has all"));
+    expect(await drain(slow)).toEqual(["a", "done"]);
+    expect([fast, slow].map((stream) => stream.settled.value?.fault)).toEqual([undefined, undefined]);
+  });
+
+  it("counts what a stream has cost once, however it ends and whoever leaves", async () => {
+    const usage = { inputTokens: 1, outputTokens: 2 };
+    const cut = broken(faultOf({ kind: "interrupted", error: new Error("cut") }), usage);
+    for (const end of [whole({ usage }), cut]) {
+      for (const leaving of [[], [0], [0, 1], [0, 1, 2]]) {
+        const { clock, runtime } = virtualRuntime();
+        const line = pipeline(coalesce({}, runtime));
+        const send = async (call: Call): Promise<Outcome> => {
+          const rest: Chunk[] = [{ role: "content", value: "a" }];
+          const cancel = (reason: Fault): Settlement => broken(reason, usage);
+          return streamReply(streamFor(call, { pull: async () => rest.shift() ?? end, cancel }));
+        };
+        const ends: { type: string; usage: unknown; servedBy?: unknown }[] = [];
+        for (const type of ["call.completed", "call.failed", "call.cancelled"] as const) {
+          runtime.events.on(type, (event) => void ends.push(event));
+        }
+        const calls = [1, 2, 3].map(() => callOf(runtime, send, { stream: true }));
+        const streams = (await Promise.all(calls.map((call) => line.execute(call)))).map(streamIn);
+        await streams[0]?.next();
+        for (const index of leaving) calls[index]?.cancellation.cancel("bored");
+        await clock.run(Promise.all(streams.map(drain)));
+        expect(ends).toHaveLength(3);
+        const paid = ends.filter((event) => event.usage !== undefined && event.servedBy !== "coalesced");
+        expect(paid, `${leaving} of ${end.fault?.kind}`).toHaveLength(1);
+      }
+    }
   });
 
   it("gives every reader chunks of its own", async () => {

@@ -323,4 +323,31 @@ describe("pool", () => {
       ),
     ).toBe(reply);
   });
+
+  it("keeps its limit when a listener of its own event asks for a slot", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = pool({ concurrency: 1 }, runtime);
+    let most = 0;
+    const late: Promise<Outcome>[] = [];
+    runtime.events.on("pool.dequeued", () => {
+      if (late.length === 0) late.push(passing(policy, runtime, 100));
+      most = Math.max(most, policy.snapshot().running);
+    });
+    const calls = [passing(policy, runtime, 100), passing(policy, runtime, 100)];
+    await clock.advance(100);
+    expect(policy.snapshot()).toMatchObject({ running: 1, queued: 1 });
+    await clock.run(Promise.all([...calls, ...late]));
+    expect(most).toBe(1);
+    expect(clock.now()).toBe(300);
+  });
+
+  it("does not refuse a background call whose share of the turns comes within its deadline", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = pool({ concurrency: 1 }, runtime);
+    await warm(policy, runtime, (ms) => clock.advance(ms), 100);
+    const crowd = Array.from({ length: 100 }, () => passing(policy, runtime, 100));
+    const background = passing(policy, runtime, 100, { scope: { priority: "background", deadline: "2s" } });
+    expect((await clock.run(background)).ok).toBe(true);
+    await clock.run(Promise.all(crowd));
+  });
 });

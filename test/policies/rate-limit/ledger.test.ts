@@ -14,6 +14,7 @@ import {
   valueReply,
   whole,
 } from "../../../src/core/index.ts";
+import { deadline } from "../../../src/policies/deadline/index.ts";
 import { rateLimit } from "../../../src/policies/rate-limit/index.ts";
 import { callOf, drain, virtualRuntime } from "../../support/calls.ts";
 
@@ -88,4 +89,19 @@ it("settles what it reserves exactly once, whatever becomes of the calls", async
     expect(clock.pendingTimers).toBe(0);
   });
   await fc.assert(property, { numRuns: 60 });
+});
+
+it("counts the request and the tokens of a stream that a deadline of ours ended", async () => {
+  const { clock, runtime } = virtualRuntime();
+  const line = pipeline(deadline("1s", runtime), rateLimit({ requestsPerMinute: 1, exact: true }, runtime));
+  const endless = async (call: Call): Promise<Outcome> =>
+    streamReply(streamFor(call, { pull: () => new Promise(() => {}), cancel: () => undefined }));
+  const outcome = await line.execute(callOf(runtime, endless));
+  if (!outcome.ok || outcome.body.kind !== "stream") throw new Error("no stream");
+  const end = clock.run(drain(outcome.body));
+  expect(await end).toEqual([]);
+  expect(outcome.settled.value?.fault?.kind).toBe("refused");
+  expect(runtime.ledger.account("requests").balance).toEqual({ reserved: 1, settled: 1, refunded: 0, inFlight: 0 });
+  expect(runtime.ledger.account("tokens").balance.settled).toBe(108);
+  expect((await line.execute(callOf(runtime, async () => valueReply("hi", whole())))).ok).toBe(false);
 });

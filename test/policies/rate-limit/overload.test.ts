@@ -1,8 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Outcome, pipeline, type Runtime } from "../../../src/core/index.ts";
 import { type RateLimitOptions, rateLimit } from "../../../src/policies/rate-limit/index.ts";
+import { Key } from "../../../src/policies/rate-limit/key.ts";
 import { retry } from "../../../src/policies/retry/index.ts";
-import { callOf, virtualRuntime } from "../../support/calls.ts";
+import { answering, callOf, virtualRuntime } from "../../support/calls.ts";
 import { LimitedProvider } from "./provider.ts";
 
 const SEEDS = [1, 2, 3, 4, 5];
@@ -135,5 +136,29 @@ describe("rateLimit under five times the load that the provider takes", () => {
       expect(outcomes.every((outcome) => outcome.ok)).toBe(true);
       expect(simulated.arrivals.length / 200).toBeLessThanOrEqual(1.05);
     }
+  });
+
+  it("hands a long queue from one key to the next in steps, so that the event loop gets its turn", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const line = pipeline(rateLimit({ requestsPerMinute: 120, perClient: { requestsPerMinute: 60 } }, runtime));
+    const asking = (client: string): Promise<Outcome> =>
+      line.execute(callOf(runtime, answering(runtime, "hi"), { scope: { client } }));
+    const calls = [...Array(6_000).fill("a"), ...Array(100).keys()].map((client) => asking(String(client)));
+    await clock.advance(0);
+    const moves = vi.spyOn(Key.prototype, "add");
+    let most = 0;
+    const setTimer = clock.timer.bind(clock);
+    vi.spyOn(clock, "timer").mockImplementation((ms, fn) =>
+      setTimer(ms, () => {
+        const before = moves.mock.calls.length;
+        fn();
+        most = Math.max(most, moves.mock.calls.length - before);
+      }),
+    );
+    await clock.advance(10_000);
+    expect(moves.mock.calls.length).toBeGreaterThan(5_000);
+    expect(most).toBeLessThanOrEqual(2_200);
+    await line.close();
+    expect((await Promise.all(calls)).filter(({ ok }) => ok).length).toBeGreaterThanOrEqual(20);
   });
 });

@@ -270,4 +270,37 @@ describe("pauseAfter", () => {
       expect(pauseAfter(fail(details), 1, settings, almostOne).ms).toBeCloseTo(999);
     }
   });
+
+  it("ends every pause when it is closed: the caller gets its fault, and no timer or listener stays", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const { send, sentAt } = scripted(runtime, [() => fail({ retryAfterMs: 300_000 }), answer]);
+    const policy = retry({}, runtime);
+    const line = pipeline(policy);
+    const call = callOf(runtime, send);
+    const paused = line.execute(call);
+    await clock.advance(1_000);
+    await line.close();
+    expect(await paused).toMatchObject({ kind: "server_error", retryAfterMs: 300_000 });
+    expect(clock.pendingTimers).toBe(0);
+    expect(call.cancellation.listenerCount).toBe(0);
+    const late = await line.execute(callOf(runtime, async () => fail()));
+    expect(late).toMatchObject({ kind: "server_error" });
+    expect(sentAt).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+    expect(policy.snapshot().retries).toBe(0);
+  });
+
+  it("does not pay for a retry that its caller's abort prevented", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = retry({ budget: { capacity: 5 } }, runtime);
+    const line = pipeline(policy);
+    const calls = Array.from({ length: 3 }, () => callOf(runtime, async () => fail({ retryAfterMs: 10_000 })));
+    const paused = calls.map((call) => line.execute(call));
+    await clock.advance(1_000);
+    expect(policy.snapshot().budgets).toEqual({ test: 2 });
+    for (const call of calls) call.cancellation.cancel("gone");
+    for (const outcome of await Promise.all(paused)) expect(outcome).toMatchObject({ kind: "aborted" });
+    expect(policy.snapshot()).toMatchObject({ budgets: {}, retries: 0 });
+    expect(clock.pendingTimers).toBe(0);
+  });
 });

@@ -225,4 +225,13 @@ describe("throttle", () => {
     expect(() => throttle({ adaptive: 1 as never })).toThrow(/"throttle.adaptive"/);
     expect(() => throttle({ limit: 1 } as never)).toThrow(OptionError);
   });
+
+  it("refuses whoever comes after it was closed, and lets those that run end", async () => {
+    const { clock, runtime, policy } = setUp({ adaptive: false, initial: 2 });
+    const running = passing(policy, runtime, 100);
+    policy.close();
+    expect(errorOf(await passing(policy, runtime, 100))).toBeInstanceOf(ClosedError);
+    expect((await clock.run(running)).ok).toBe(true);
+    expect(clock.pendingTimers).toBe(0);
+  });
 });
