@@ -1,6 +1,8 @@
 /** Takes a listener away again. Idempotent. */
 export type Unsubscribe = () => void;
 
+type CancelListener = (reason: unknown) => void;
+
 const nothing: Unsubscribe = () => {};
 
 /**
@@ -10,7 +12,9 @@ const nothing: Unsubscribe = () => {};
 export class Cancellation {
   #reason: unknown;
   #cancelled = false;
-  #listeners: Set<(reason: unknown) => void> | undefined;
+  // Most have one listener; a set is made for the second.
+  #listener: CancelListener | undefined;
+  #more: Set<CancelListener> | undefined;
   #controller: AbortController | undefined;
 
   get cancelled(): boolean {
@@ -23,7 +27,7 @@ export class Cancellation {
 
   /** How many listeners wait: tests use it to prove that none is left behind. */
   get listenerCount(): number {
-    return this.#listeners?.size ?? 0;
+    return (this.#listener === undefined ? 0 : 1) + (this.#more?.size ?? 0);
   }
 
   /** Cancels once; later calls change nothing. */
@@ -31,9 +35,12 @@ export class Cancellation {
     if (this.#cancelled) return;
     this.#cancelled = true;
     this.#reason = reason;
-    const listeners = this.#listeners;
-    this.#listeners = undefined;
-    if (listeners !== undefined) for (const listener of listeners) listener(reason);
+    const first = this.#listener;
+    const more = this.#more;
+    this.#listener = undefined;
+    this.#more = undefined;
+    first?.(reason);
+    if (more !== undefined) for (const listener of more) listener(reason);
     this.#controller?.abort(reason);
   }
 
@@ -43,11 +50,19 @@ export class Cancellation {
       listener(this.#reason);
       return nothing;
     }
-    this.#listeners ??= new Set();
-    const listeners = this.#listeners;
-    listeners.add(listener);
+    if (this.#listener === undefined) {
+      this.#listener = listener;
+      return () => {
+        if (this.#listener === listener) this.#listener = undefined;
+      };
+    }
+    this.#more ??= new Set();
+    const more = this.#more;
+    // Wrapped, so that the same function registered twice counts twice.
+    const own: CancelListener = (reason) => listener(reason);
+    more.add(own);
     return () => {
-      listeners.delete(listener);
+      more.delete(own);
     };
   }
 
