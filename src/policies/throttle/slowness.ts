@@ -4,8 +4,11 @@ const KEPT_MAX = 64;
 const COUNTED_MIN = 5;
 // The best is a minimum of averages over so many samples: that of single windows would be a matter of luck.
 const MEMORY_SAMPLES = 48;
-// How much of a median's standard error is put down to chance rather than held against the provider.
-const DOUBT = 0.5;
+// How many standard errors are put down to chance rather than held against the provider: a single call may take twice
+// as long as the next one without any load.
+const DOUBT = 1;
+// Standard error of a median, in standard deviations by the root of the count.
+const MEDIAN_ERROR = 1.25;
 
 interface Bucket {
   window: number[];
@@ -18,7 +21,8 @@ interface Reading {
   readonly bucket: Bucket;
   readonly count: number;
   readonly median: number;
-  readonly error: number;
+  /** About one standard deviation of a single sample. */
+  readonly spread: number;
 }
 
 /** How slow tokens are beside the best that was seen, each bucket compared with itself. */
@@ -76,18 +80,20 @@ function slownessOf(readings: readonly Reading[]): number | undefined {
   let weight = 0;
   let sum = 0;
   let variance = 0;
-  for (const { bucket, count, median, error } of readings) {
+  for (const { bucket, count, median, spread } of readings) {
     weight += count;
     sum += (count * median) / bucket.best;
+    // The median is of few samples, and the best it is compared with was of few as well.
+    const error = MEDIAN_ERROR * spread * Math.sqrt(1 / count + 1 / MEMORY_SAMPLES);
     variance += ((count * error) / bucket.best) ** 2;
   }
   return Math.max(1, (sum - DOUBT * Math.sqrt(variance)) / weight);
 }
 
-// The error of a median is about 1.25 standard deviations by the root of the count, and a standard deviation is
-// about the distance between the quartiles by 1.35: both for a normal distribution, which is near enough here.
-function summaryOf(values: number[]): { readonly median: number; readonly error: number } {
+// A standard deviation is about the distance between the quartiles by 1.35: for a normal distribution, which is near
+// enough here.
+function summaryOf(values: number[]): { readonly median: number; readonly spread: number } {
   const sorted = values.sort((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] as number;
-  return { median: at(0.5), error: ((at(0.75) - at(0.25)) * 1.25) / (1.35 * Math.sqrt(sorted.length)) };
+  return { median: at(0.5), spread: (at(0.75) - at(0.25)) / 1.35 };
 }
