@@ -29,3 +29,8 @@ export function streamFor(call: Call, source: ChunkSource): ChunkStream {
   stream.settled.subscribe(off);
   return stream;
 }
+
+/** Lets everything else have its turn: for work in many small steps that never waits by itself. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

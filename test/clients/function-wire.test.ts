@@ -111,3 +111,22 @@ describe("what a cache keeps of a function's answer", () => {
     }
   });
 });
+
+describe("a long replay", () => {
+  it("lets others have their turn", async () => {
+    const call = await callOf({ ...base, stream: true });
+    const chunks = Array.from({ length: 2000 }, (_, n) => n);
+    const kept = call.wire.keep(call, head, { chunks });
+    const reply = kept === undefined ? undefined : call.wire.replay(call, kept);
+    let turns = 0;
+    const immediate = (): void => {
+      turns++;
+      handle = setImmediate(immediate);
+    };
+    let handle = setImmediate(immediate);
+    if (reply?.body.kind !== "stream") throw new Error("not a stream");
+    expect(await drain(reply.body)).toEqual(chunks);
+    clearImmediate(handle);
+    expect(turns).toBeGreaterThanOrEqual(7);
+  });
+});

@@ -3,6 +3,7 @@ import {
   type Chunk,
   type ChunkSource,
   type KeptAnswer,
+  nextTurn,
   type Reply,
   type ReplyHead,
   type Settlement,
@@ -86,6 +87,9 @@ function tellsUsage(event: string): boolean {
   return /"usage": ?\{/.test(event) && isObject(objectOf(payloadOf(event))["usage"]);
 }
 
+// What is replayed never waits for a network: a long answer would hold up everybody else.
+const EVENTS_A_TURN = 256;
+
 function replayed(
   call: Call,
   head: ReplyHead,
@@ -97,6 +101,7 @@ function replayed(
   let at = 0;
   const source: ChunkSource = {
     async pull(): Promise<Chunk | Settlement> {
+      if (at > 0 && at % EVENTS_A_TURN === 0) await nextTurn();
       while (at < events.length) {
         const event = events[at++] as string;
         const role = reader.read(event);
