@@ -49,6 +49,9 @@ export function readArguments(argv: readonly string[]): Arguments {
   const baseURL = values["base-url"];
   if (baseURL !== undefined && !URL.canParse(baseURL))
     throw new Error(`--base-url is "${baseURL}"; it takes a URL such as https://api.openai.com/v1`);
+  if (baseURL !== undefined && !process.env["OPENAI_API_KEY"]) {
+    throw new Error("--base-url needs the provider's key in the variable OPENAI_API_KEY");
+  }
   return {
     calls: wholeNumber("--calls", values.calls, 1, TRACE_LENGTH_MAX),
     speed: wholeNumber("--speed", values.speed, 1, 60),

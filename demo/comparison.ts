@@ -5,6 +5,12 @@ import { type Cell, formatTable, quantile, type Row, sparkline } from "./table.t
 
 const PRIORITIES: readonly PriorityName[] = ["high", "normal", "low"];
 
+/** USD per million tokens. */
+interface Price {
+  readonly input: number;
+  readonly output: number;
+}
+
 /** What one pass came to. */
 export interface PassSummary {
   readonly name: string;
@@ -24,14 +30,8 @@ export function summarise(
 }
 
 /** The table that the job ends with, one column a pass. */
-export function compare(
-  passes: readonly PassSummary[],
-  price: { readonly input: number; readonly output: number } | undefined,
-  speed: number,
-): string {
+export function compare(passes: readonly PassSummary[], price: Price | undefined, speed: number): string {
   const row = (label: string, cell: (pass: PassSummary) => Cell): Row => [label, ...passes.map(cell)];
-  const provider = (label: string, cell: (summary: ProviderSummary) => Cell): Row =>
-    row(label, (pass) => (pass.provider === undefined ? undefined : cell(pass.provider)));
   const rows: Row[] = [
     row("calls", ({ results }) => results.length),
     row("answered", ({ results }) => results.filter(({ ok }) => ok).length),
@@ -39,18 +39,7 @@ export function compare(
     ...failureKinds(passes).map((kind) =>
       row(`  ${kind}`, ({ results }) => results.filter(({ error }) => error === kind).length),
     ),
-    "At the provider",
-    provider("requests (attempts)", ({ requests }) => requests),
-    row("attempts per call", ({ provider: seen, results }) =>
-      seen === undefined ? undefined : (seen.requests / results.length).toFixed(3),
-    ),
-    provider("answered 429", ({ rateLimited }) => rateLimited),
-    provider("answered 5xx", ({ serverErrors }) => serverErrors),
-    provider("prompt tokens", ({ promptTokens }) => promptTokens),
-    provider("output tokens", ({ outputTokens }) => outputTokens),
-    provider("cost, USD", ({ promptTokens, outputTokens }) =>
-      price === undefined ? undefined : ((promptTokens * price.input + outputTokens * price.output) / 1e6).toFixed(4),
-    ),
+    ...providerRows(passes, price),
     "Answered without the provider",
     ...hitRows(passes),
     `Latency of answered calls, ms (${speed} times faster than recorded)`,
@@ -67,7 +56,43 @@ export function compare(
       rows,
     ),
     ...picture,
+    ...conclusionOf(passes),
   ].join("\n");
+}
+
+// Only a simulated provider tells what it saw.
+function providerRows(passes: readonly PassSummary[], price: Price | undefined): Row[] {
+  if (passes.every(({ provider }) => provider === undefined)) return [];
+  const row = (label: string, cell: (pass: PassSummary) => Cell): Row => [label, ...passes.map(cell)];
+  const provider = (label: string, cell: (summary: ProviderSummary) => Cell): Row =>
+    row(label, (pass) => (pass.provider === undefined ? undefined : cell(pass.provider)));
+  return [
+    "At the provider",
+    provider("requests (attempts)", ({ requests }) => requests),
+    row("attempts per call", ({ provider: seen, results }) =>
+      seen === undefined ? undefined : (seen.requests / results.length).toFixed(3),
+    ),
+    provider("answered 429", ({ rateLimited }) => rateLimited),
+    provider("answered 5xx", ({ serverErrors }) => serverErrors),
+    provider("prompt tokens", ({ promptTokens }) => promptTokens),
+    provider("output tokens", ({ outputTokens }) => outputTokens),
+    provider("cost, USD", ({ promptTokens, outputTokens }) =>
+      price === undefined ? undefined : ((promptTokens * price.input + outputTokens * price.output) / 1e6).toFixed(4),
+    ),
+  ];
+}
+
+/** The same in words, for a reader who skips the table. */
+function conclusionOf([bare, wrapped]: readonly PassSummary[]): string[] {
+  if (bare?.provider === undefined || wrapped?.provider === undefined) return [];
+  const answered = ({ results }: PassSummary): number => results.filter(({ ok }) => ok).length;
+  // Rounded down, so that 100 % means all.
+  const share = (pass: PassSummary): string => `${Math.floor((1000 * answered(pass)) / pass.results.length) / 10} %`;
+  return [
+    "",
+    `${share(bare)} of the calls were answered through the ${bare.name}, ${share(wrapped)} ${wrapped.name}; the provider answered ` +
+      `429 to ${bare.provider.rateLimited} and ${wrapped.provider.rateLimited} requests.`,
+  ];
 }
 
 function failureKinds(passes: readonly PassSummary[]): string[] {

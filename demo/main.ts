@@ -5,7 +5,7 @@ import OpenAI from "openai";
 import { createOptimizer, formatReport, type Optimizer, scoped, withOptimization } from "../src/index.ts";
 import { type Arguments, HELP, readArguments } from "./arguments.ts";
 import { compare, type PassSummary, summarise } from "./comparison.ts";
-import { type Progress, runPass, type Send } from "./pass.ts";
+import { type Progress, runPass, type Send, type Target } from "./pass.ts";
 import { type ProviderPlan, type RunningProvider, startProvider } from "./provider.ts";
 import { createWorkload, type Workload } from "./workload.ts";
 
@@ -61,7 +61,13 @@ async function barePass(args: Arguments, workload: Workload, plan: ProviderPlan)
   try {
     const client = new OpenAI({ apiKey: "sk-simulated", baseURL: provider.url });
     const send: Send = (_call, body, signal) => client.chat.completions.create(body, { signal });
-    const results = await runPass(workload.calls, args.model, send, showProgress("bare OpenAI client"), stop.signal);
+    const results = await runPass(
+      workload.calls,
+      targetOf(args),
+      send,
+      showProgress("bare OpenAI client"),
+      stop.signal,
+    );
     return summarise("bare OpenAI client", results, await provider.summary());
   } finally {
     await provider.close();
@@ -79,7 +85,7 @@ async function wrappedPass(args: Arguments, workload: Workload, plan: ProviderPl
     const client = withOptimization(bare, optimizer);
     const send: Send = (call, body, signal) =>
       client.chat.completions.create(body, scoped({ priority: call.priority }, { signal }));
-    const results = await runPass(workload.calls, args.model, send, showProgress("with Breakwater"), stop.signal);
+    const results = await runPass(workload.calls, targetOf(args), send, showProgress("with Breakwater"), stop.signal);
     const summary = summarise("with Breakwater", results, await provider?.summary(), optimizer.stats());
     if (provider === undefined) console.log(`\n${formatReport(optimizer.monitor.report({ minutes: 60 }))}`);
     return summary;
@@ -91,6 +97,10 @@ async function wrappedPass(args: Arguments, workload: Workload, plan: ProviderPl
 async function close(optimizer: Optimizer, provider: RunningProvider | undefined): Promise<void> {
   await optimizer.close();
   await provider?.close();
+}
+
+function targetOf({ model, baseURL }: Arguments): Target {
+  return { model, simulated: baseURL === undefined };
 }
 
 function showProgress(name: string): (progress: Progress) => void {

@@ -22,15 +22,21 @@ export type Send = (call: PlannedCall, body: Body, signal: AbortSignal) => Promi
 
 export type Body = OpenAI.ChatCompletionCreateParamsNonStreaming | OpenAI.ChatCompletionCreateParamsStreaming;
 
+/** Who is asked, and for what. */
+export interface Target {
+  readonly model: string;
+  readonly simulated: boolean;
+}
+
 const MAX_TOKENS = 1024;
 
 /**
  * Sends every call at its time, whether earlier ones are answered or not, as users do. Resolves when the last one
- * has ended; calls still open when `signal` aborts count as failed.
+ * has ended. Calls still open when `signal` aborts count as failed, those not yet sent do not count.
  */
 export async function runPass(
   calls: readonly PlannedCall[],
-  model: string,
+  target: Target,
   send: Send,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
@@ -40,14 +46,14 @@ export async function runPass(
   let answered = 0;
   let failed = 0;
   const progress = setInterval(() => onProgress({ sent, answered, failed, total: calls.length }), 250);
-  const one = async (call: PlannedCall): Promise<CallResult> => {
+  const one = async (call: PlannedCall): Promise<CallResult | undefined> => {
     await until(startedAt + call.atMs, signal);
+    if (signal.aborted) return undefined;
     const from = performance.now();
     sent++;
     let error = "";
     try {
-      signal.throwIfAborted();
-      await read(await send(call, bodyOf(call, model), signal));
+      await read(await send(call, bodyOf(call, target), signal));
       answered++;
     } catch (reason) {
       failed++;
@@ -56,22 +62,23 @@ export async function runPass(
     return { priority: call.priority, ok: error === "", error, latencyMs: performance.now() - from };
   };
   try {
-    return await Promise.all(calls.map(one));
+    const results = await Promise.all(calls.map(one));
+    return results.filter((result) => result !== undefined);
   } finally {
     clearInterval(progress);
     onProgress({ sent, answered, failed, total: calls.length });
   }
 }
 
-function bodyOf(call: PlannedCall, model: string): Body {
+function bodyOf(call: PlannedCall, { model, simulated }: Target): Body {
   return {
     model,
     messages: [{ role: "user", content: call.prompt }],
     temperature: 0,
     max_tokens: MAX_TOKENS,
-    // Tells the simulated provider how long the recorded answer was; a real one keeps it as a note.
-    metadata: { output_tokens: String(call.outputTokens), priority: call.priority },
-    stream: call.stream,
+    // Tells the simulated provider how long the recorded answer was; a real one wants no metadata it does not store.
+    ...(simulated && { metadata: { output_tokens: String(call.outputTokens), priority: call.priority } }),
+    ...(call.stream && { stream: true, stream_options: { include_usage: true } }),
   } as Body;
 }
 
