@@ -1,4 +1,5 @@
-// Two requests a minute for each user, and a caller who will not wait: the refusal says when to come back.
+// Two requests at once for each user, then one every 30 s, and a caller who waits no longer than 5 s: the refusal says
+// when to come back. The default `burst` of a second would spread the two as well.
 import { createOptimizer, refusalOf, scoped, withOptimization } from "breakwater";
 import { startSimulatedProvider } from "breakwater/testing";
 import OpenAI from "openai";

@@ -54,7 +54,7 @@ export interface OptimizerOptions extends PolicySettings {
   readonly profile?: ProfileName | undefined;
   /** Metrics and alerts. Default on, with the built-in alert rules; `false` counts nothing. */
   readonly monitor?: MonitorOptions | boolean | undefined;
-  /** What sends the requests. Default the global `fetch`. */
+  /** What sends the requests of `optimizer.fetch`; a wrapped client keeps its own. Default the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
   /** Variables that override the options. Default `process.env`; `{}` reads none. */
   readonly environment?: Environment | undefined;
@@ -155,10 +155,8 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
   knownKeys("", options, OPTION_KEYS);
   if (options.fetch !== undefined) functionOf("fetch", options.fetch);
   const environment = options.environment ?? process.env;
-  const settings = (profile: unknown): ResolvedSettings => resolveSettings(profile, options, environment);
-
   const runtime = createRuntime(definedParts(options));
-  let current = settings(options.profile);
+  let current = resolveSettings(options.profile, options, environment);
   const policies = buildPolicies(current, runtime);
   const monitor = monitorOf(options.monitor ?? true, runtime);
   const inner = pipeline(...Object.values(policies).filter((policy): policy is Policy => policy !== undefined));
@@ -192,7 +190,9 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
     on: (type, listener) => runtime.events.on(type, functionOf("listener", listener)),
     off: (type, listener) => runtime.events.off(type, listener),
     tune(profile) {
-      current = settings(profileNamed("profile", profile));
+      const name = profileNamed("profile", profile);
+      // The variable says with which profile to start; whoever tunes wants another.
+      current = resolveSettings(name, options, { ...environment, BREAKWATER_PROFILE: undefined });
       applySettings(policies, current);
       runtime.events.emit("profile.tuned", undefined, { profile: current.profile });
     },
@@ -226,7 +226,7 @@ function buildPolicies(settings: ResolvedSettings, runtime: Runtime): Policies {
     // Always there: a scope may set a deadline where the options set none.
     deadline: deadline({ total }, runtime),
     cache: settings.cache && cache({ tiers: [memory()], ...settings.cache }, runtime),
-    coalesce: settings.coalesce ? coalesce({}, runtime) : undefined,
+    coalesce: settings.coalesce && coalesce(settings.coalesce, runtime),
     pool: settings.pool && pool(settings.pool, runtime),
     retry: settings.retry && retry(settings.retry, runtime),
     breaker: settings.breaker && breaker(settings.breaker, runtime),
@@ -243,6 +243,7 @@ function applySettings(policies: Policies, settings: ResolvedSettings): void {
   const { limiter: _limiter, ...limits } = settings.rateLimit ?? {};
   policies.deadline.update({ total });
   policies.cache?.update(cacheTunables);
+  policies.coalesce?.update(settings.coalesce ?? {});
   policies.pool?.update(settings.pool ?? {});
   policies.retry?.update(settings.retry ?? {});
   policies.breaker?.update(settings.breaker ?? {});

@@ -3,6 +3,7 @@ import { knownKeys, OptionError } from "./core/index.ts";
 import { readEnvironment } from "./environment.ts";
 import type { BreakerOptions } from "./policies/breaker/index.ts";
 import type { CacheOptions as CachePolicyOptions } from "./policies/cache/index.ts";
+import type { CoalesceOptions } from "./policies/coalesce/index.ts";
 import type { PoolOptions } from "./policies/pool/index.ts";
 import type { RateLimitOptions } from "./policies/rate-limit/index.ts";
 import type { RetryOptions } from "./policies/retry/index.ts";
@@ -23,7 +24,7 @@ export interface TimeoutSettings extends AttemptTimeoutOptions {
 export interface PolicySettings {
   readonly cache?: CacheSettings | boolean | undefined;
   /** Lets identical calls in flight share one answer. Default true. */
-  readonly coalesce?: boolean | undefined;
+  readonly coalesce?: CoalesceOptions | boolean | undefined;
   readonly pool?: PoolOptions | boolean | undefined;
   readonly retry?: RetryOptions | boolean | undefined;
   readonly breaker?: BreakerOptions | boolean | undefined;
@@ -36,7 +37,7 @@ export interface PolicySettings {
 export interface ResolvedSettings {
   readonly profile: ProfileName;
   readonly cache: CacheSettings | undefined;
-  readonly coalesce: boolean;
+  readonly coalesce: CoalesceOptions | undefined;
   readonly pool: PoolOptions | undefined;
   readonly retry: RetryOptions | undefined;
   readonly breaker: BreakerOptions | undefined;
@@ -47,7 +48,7 @@ export interface ResolvedSettings {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const SECTIONS = ["cache", "pool", "retry", "breaker", "throttle", "rateLimit", "timeout"] as const;
+const SECTIONS = ["cache", "coalesce", "pool", "retry", "breaker", "throttle", "rateLimit", "timeout"] as const;
 type Section = (typeof SECTIONS)[number];
 
 /**
@@ -70,13 +71,11 @@ export function resolveSettings(
     const enabled = fromEnvironment.switches[name] ?? own !== false;
     if (!enabled) return undefined;
     const preset = (PROFILES[profile] as unknown as Record<string, object | undefined>)[name];
-    return { ...preset, ...(typeof own === "object" ? own : undefined), ...fromEnvironment.values[name] };
+    const said = typeof own === "object" ? defined(own) : {};
+    return { ...fitting(preset ?? {}, said), ...said, ...fromEnvironment.values[name] };
   };
-  const coalesce = fromEnvironment.switches["coalesce"] ?? given.coalesce ?? true;
-  if (typeof coalesce !== "boolean") throw new OptionError("coalesce", coalesce, "true or false");
   return {
     profile,
-    coalesce,
     ...Object.fromEntries(SECTIONS.map((name) => [name, section(name)])),
   } as ResolvedSettings;
 }
@@ -87,4 +86,19 @@ function knownKeysOrSwitch(name: string, value: unknown): void {
     throw new OptionError(name, value, "an object of options, true or false");
   }
   knownKeys(name, value, Object.keys(value));
+}
+
+// An option that is `undefined` is one that was not given.
+function defined(options: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+// A bound of the user's own must not be met by a start of the profile's that lies beyond it.
+function fitting(preset: object, said: Readonly<Record<string, unknown>>): object {
+  const { initial } = preset as { readonly initial?: number };
+  const { min, max } = said;
+  if (initial === undefined) return preset;
+  const low = typeof min === "number" ? min : Number.NEGATIVE_INFINITY;
+  const high = typeof max === "number" ? max : Number.POSITIVE_INFINITY;
+  return { ...preset, initial: Math.max(low, Math.min(high, initial)) };
 }

@@ -111,7 +111,7 @@ export function isRefusedError(error: unknown): error is RefusedError {
   return typeof error === "object" && error !== null && REFUSED_BRAND in error;
 }
 
-/** A local or learned rate limit has no room within the call's deadline. */
+/** A local or learned rate limit has no room within the call's deadline, or too many calls wait for it. */
 export class RateLimitError extends RefusedError {
   readonly status = 429;
   constructor(message: string, details: RefusalDetails) {
@@ -119,7 +119,7 @@ export class RateLimitError extends RefusedError {
   }
 }
 
-/** The adaptive throttle holds calls back because the provider is overloaded. */
+/** The throttle has no permit within the call's deadline, or too many calls wait for one. */
 export class ThrottleError extends RefusedError {
   readonly status = 503;
   constructor(message: string, details: RefusalDetails) {
@@ -151,7 +151,7 @@ export class DeadlineExceededError extends RefusedError {
   }
 }
 
-/** A spending limit is reached. */
+/** A spending limit is reached: for policies of your own, none of Breakwater's raises it. */
 export class BudgetExceededError extends RefusedError {
   readonly status = 429;
   constructor(message: string, details: RefusalDetails) {

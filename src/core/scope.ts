@@ -31,7 +31,7 @@ export interface Scope {
   readonly tags?: readonly string[] | undefined;
   /** Time to live of the cache entry; default the cache's own. */
   readonly ttl?: Duration | undefined;
-  /** From now to the end of the answer; waiting included. */
+  /** From the start of each call to the end of its answer; waiting included. */
   readonly deadline?: Duration | undefined;
   readonly cache?: CacheMode | undefined;
 }

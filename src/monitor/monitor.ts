@@ -37,7 +37,7 @@ import { lifetimeSums, type Totals, totalsOf } from "./totals.ts";
 export interface MonitorOptions {
   /** US dollars per million tokens, by model. Default none: cost is not counted. */
   readonly prices?: Prices;
-  /** Adds the built-in alert rules. Default `false`. */
+  /** Adds the built-in alert rules. Default `false`; in an optimizer `true`. */
   readonly defaultAlerts?: boolean;
   /** Alert rules from the start. Default none. */
   readonly alerts?: readonly AlertRule[];

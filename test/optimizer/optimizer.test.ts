@@ -78,6 +78,32 @@ describe("profiles", () => {
     await optimizer.close();
   });
 
+  it("are tuned also where a variable said with which to start", async () => {
+    const optimizer = createOptimizer({ environment: { BREAKWATER_PROFILE: "development" } });
+    optimizer.tune("batch");
+    expect(optimizer.stats()).toMatchObject({ profile: "batch", policies: { pool: { concurrency: 128 } } });
+    await optimizer.close();
+  });
+
+  it("count an undefined option as not given, and fit their start into the bounds of the code", async () => {
+    const optimizer = createOptimizer({
+      timeout: { total: undefined, idle: "5s" },
+      throttle: { max: 10 },
+      coalesce: { maxBuffer: "1mb" },
+      environment: {},
+    });
+    expect(optimizer.stats().policies).toMatchObject({
+      deadline: { totalMs: 900_000 },
+      timeout: { limits: { idle: 5000, attempt: 600_000 } },
+      coalesce: { maxBufferBytes: 1024 ** 2 },
+    });
+    optimizer.tune("high-volume");
+    await optimizer.call(ask, async () => "answer");
+    const [target] = Object.values(optimizer.stats().policies["throttle"] as Record<string, { limit: number }>);
+    expect(target?.limit).toBe(10);
+    await optimizer.close();
+  });
+
   it("leave what the code has set when they are tuned", async () => {
     const optimizer = createOptimizer({ pool: { concurrency: 5 }, environment: {} });
     optimizer.tune("high-volume");

@@ -5,6 +5,7 @@ import {
   Cancellation,
   CircuitBreakerOpenError,
   type Fault,
+  faultOf,
   functionOf,
   type Next,
   OptionError,
@@ -14,7 +15,6 @@ import {
   type Ring,
   refusal,
   textOf,
-  timedOut,
 } from "../../core/index.ts";
 
 /** The part of cockatiel's `IPolicy` that is needed: a policy of cockatiel 3 or 4, or a `wrap` of several. */
@@ -94,6 +94,6 @@ function faultFrom(error: unknown, name: string, call: Call): Fault {
   if (brands["isBulkheadRejectedError"] === true) {
     return refusal(new QueueFullError(`The bulkhead of "${name}" is full.`, { policy: name }));
   }
-  if (brands["isTaskCancelledError"] === true) return timedOut("attempt", 0);
+  if (brands["isTaskCancelledError"] === true) return faultOf({ kind: "timeout", error });
   throw error;
 }

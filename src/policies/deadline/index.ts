@@ -2,7 +2,10 @@ import { type Duration, defaultRuntime, durationMs, knownKeys, type Policy, type
 import { runUntil } from "./run-until.ts";
 
 export interface DeadlineOptions {
-  /** The longest a call may take in all: waiting, every attempt and the body. Default `"5m"`; `false` for no limit. */
+  /**
+   * The longest a call may take in all: waiting, every attempt and the body; `false` for no limit. Default `"5m"`;
+   * `createOptimizer` takes the `timeout.total` of its profile.
+   */
   readonly total?: Duration | false;
 }
 

@@ -215,7 +215,7 @@ export class Limiter {
     this.#refused++;
     const retryAfterMs = Math.ceil(expectedMs);
     this.#runtime.events.emit("ratelimit.rejected", call, { limiter: obstacle.rank, retryAfterMs });
-    const message = `The rate limit of this ${WORDS[obstacle.rank]} has no room in time; there will be in ${retryAfterMs} ms.`;
+    const message = `The rate limit of this ${WORDS[obstacle.rank]} cannot admit the call in time; it can in ${retryAfterMs} ms.`;
     return refusal(new RateLimitError(message, { policy: "rateLimit", retryAfterMs }));
   }
 }

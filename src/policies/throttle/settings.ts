@@ -3,7 +3,7 @@ import { booleanOf, integerIn, knownKeys } from "../../core/index.ts";
 export interface ThrottleOptions {
   /** Learn the limit; `false` keeps it at `initial`. Default `true`. */
   readonly adaptive?: boolean | undefined;
-  /** Calls at once to begin with, between `min` and `max`. Default 20. */
+  /** Calls at once to begin with, between `min` and `max`. Default 20; `createOptimizer` takes its profile's. */
   readonly initial?: number | undefined;
   /** The lowest that the limit can become. At least 1. Default 1. */
   readonly min?: number | undefined;

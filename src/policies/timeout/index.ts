@@ -12,11 +12,11 @@ import { AttemptWatch } from "./attempt-watch.ts";
 
 /** Limits of one attempt; `false` switches one off. */
 export interface TimeoutOptions {
-  /** The whole attempt, body included. Default `"60s"`. */
+  /** The whole attempt, body included. Default `"60s"`; `createOptimizer` takes its profile's. */
   readonly attempt?: Duration | false;
-  /** From sending until the first content of a stream. Default `"20s"`. Whole replies have `attempt` only. */
+  /** From sending until the first content of a stream. Default `"20s"`, or the profile's. Whole replies have `attempt` only. */
   readonly firstToken?: Duration | false;
-  /** Between two chunks of a stream, while somebody waits for the next one. Default `"15s"`. */
+  /** Between two chunks of a stream, while somebody waits for the next one. Default `"15s"`, or the profile's. */
   readonly idle?: Duration | false;
 }
 
