@@ -21,14 +21,10 @@ const STORY_CHARS_MAX = 1_000_000;
 
 /** The chunks of a server-sent event stream: each is the raw text of one event, and all of them joined are the body. */
 export function eventStream(call: Call, head: ReplyHead, body: Bytes, reader: StreamReader): ChunkStream {
-  const source = new EventSource(call, head, body, reader);
-  const stream = streamFor(call, source);
-  source.stream = stream;
-  return stream;
+  return streamFor(call, new EventSource(call, head, body, reader));
 }
 
 class EventSource implements ChunkSource {
-  stream: ChunkStream | undefined;
   #call: Call;
   #head: ReplyHead;
   #body: Bytes;
@@ -101,8 +97,7 @@ class EventSource implements ChunkSource {
 
   #settlement(): Settlement {
     if (this.#told === undefined) return this.#reader.end();
-    const committed = this.stream?.committed ?? false;
-    return broken({ ...this.#told, committed, response: this.#asTold() }, this.#reader.usage());
+    return broken({ ...this.#told, response: this.#asTold() }, this.#reader.usage());
   }
 
   /** The stream up to its failure: what the client would have got, should nobody succeed. */

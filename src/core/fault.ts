@@ -84,15 +84,18 @@ export interface LimitReading {
 
 export type FaultDetails = Pick<Fault, "kind" | "error"> & Partial<Omit<Fault, "ok" | "kind" | "error">>;
 
-const RETRYABLE: ReadonlySet<FaultKind> = new Set<FaultKind>([
-  "rate_limited",
+/** Faults that are the provider's failure, not that of the caller, its account or its limits. */
+export const PROVIDER_FAULTS: readonly FaultKind[] = [
   "overloaded",
   "server_error",
   "network",
   "timeout",
   "interrupted",
   "malformed",
-]);
+];
+
+const PROVIDER_FAILED: ReadonlySet<FaultKind> = new Set(PROVIDER_FAULTS);
+const RETRYABLE: ReadonlySet<FaultKind> = new Set<FaultKind>(["rate_limited", ...PROVIDER_FAULTS]);
 
 const SCOPES: Partial<Record<FaultKind, FaultScope>> = {
   rate_limited: "model",
@@ -139,15 +142,6 @@ export function timedOut(phase: UpstreamTimeoutError["phase"], limitMs: number, 
 export function interrupted(message: string, cause?: unknown): Fault {
   return faultOf({ kind: "interrupted", error: new StreamInterruptedError(message, { cause }) });
 }
-
-const PROVIDER_FAILED: ReadonlySet<FaultKind> = new Set<FaultKind>([
-  "overloaded",
-  "server_error",
-  "network",
-  "timeout",
-  "interrupted",
-  "malformed",
-]);
 
 /** True when the provider failed, not the caller, its account or its limits: what trips a breaker. */
 export function blamesProvider(fault: Fault): boolean {

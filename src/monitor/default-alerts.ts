@@ -1,5 +1,6 @@
+import { PROVIDER_FAULTS } from "../core/index.ts";
 import type { AlertRule } from "./alert-rule.ts";
-import { AMPLIFICATION, DEFINITIONS, PROVIDER_ERRORS, SERVICE_ERRORS } from "./definitions.ts";
+import { AMPLIFICATION, DEFINITIONS, SERVICE_ERRORS } from "./definitions.ts";
 
 const BY_MODEL = ["provider", "model"];
 
@@ -9,7 +10,7 @@ export const DEFAULT_ALERTS: readonly AlertRule[] = [
     id: "provider_outage",
     metric: DEFINITIONS.attempts.name,
     aggregate: "ratio",
-    share: { error_type: PROVIDER_ERRORS },
+    share: { error_type: PROVIDER_FAULTS },
     groupBy: BY_MODEL,
     above: 0.5,
     clear: 0.2,

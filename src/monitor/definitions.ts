@@ -1,4 +1,4 @@
-import type { FaultKind } from "../core/index.ts";
+import { type FaultKind, PROVIDER_FAULTS } from "../core/index.ts";
 import type { MetricDefinition, MetricKind } from "./metric.ts";
 
 const CALL = ["op", "provider", "model"];
@@ -228,19 +228,9 @@ export const AMPLIFICATION: DerivedMetric = {
   per: { kind: "first" },
 };
 
-/** Faults that are the provider's failure. */
-export const PROVIDER_ERRORS: readonly FaultKind[] = [
-  "overloaded",
-  "server_error",
-  "network",
-  "timeout",
-  "interrupted",
-  "malformed",
-];
-
 /** Faults that an operator can do something about; the caller's own mistakes are not among them. */
 export const SERVICE_ERRORS: readonly FaultKind[] = [
-  ...PROVIDER_ERRORS,
+  ...PROVIDER_FAULTS,
   "rate_limited",
   "quota_exhausted",
   "bad_credential",
