@@ -20,10 +20,16 @@ const entry: Entry = {
   answer: { form: "value", text, head: { status: 200, headers: [["content-type", "application/json"]] } },
   check: keys[0] as string,
   createdAt: Date.now(),
+  freshUntil: Date.now() + TTL_MS,
   expiresAt: Date.now() + TTL_MS,
+  tookMs: 500,
+  cost: 1,
+  label: "/chat/m/",
+  owner: "",
   model: "m",
   usage: { inputTokens: 100, outputTokens: 50 },
   tags: {},
+  sweep: 0,
 };
 
 /** One thing to measure: how it sets and gets; `sync` when neither gives a promise. */

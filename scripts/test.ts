@@ -49,9 +49,11 @@ function ensureRedis(): void {
 /** @keyv/sqlite brings a native module that compiles for over a minute: only the tests need it, so only they install it. */
 function ensureNativeModules(): void {
   const folder = join(root, "test", "native");
-  const marker = join(folder, "node_modules", "@keyv", "sqlite", "package.json");
-  if (existsSync(marker)) return;
-  process.stdout.write("Installing @keyv/sqlite for the tests (once; it compiles for a minute or two) ...\n");
+  const wanted = ["@keyv/sqlite", "better-sqlite3"];
+  if (wanted.every((name) => existsSync(join(folder, "node_modules", name, "package.json")))) return;
+  process.stdout.write(
+    "Installing @keyv/sqlite and better-sqlite3 for the tests (once; it compiles for a minute or two) ...\n",
+  );
   const result = run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder });
   if (result.status !== 0) {
     rmSync(join(folder, "node_modules"), { recursive: true, force: true });

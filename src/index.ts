@@ -32,3 +32,5 @@ export * from "./policies/timeout/index.ts";
 export { PROFILE_NAMES, PROFILES, type Profile, type ProfileName } from "./profiles.ts";
 export type { CacheSettings, Environment, PolicySettings, TimeoutSettings } from "./settings.ts";
 export * from "./stores/index.ts";
+export * from "./warming/index.ts";
+export * from "./wrappers/index.ts";

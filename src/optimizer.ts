@@ -1,3 +1,4 @@
+import { type CacheControl, cacheControl } from "./cache-control.ts";
 import {
   type CallOptions,
   callThrough,
@@ -43,6 +44,7 @@ import {
 } from "./policies/pool/index.ts";
 import { type RateLimitPolicy, rateLimit } from "./policies/rate-limit/index.ts";
 import { type RetryPolicy, retry } from "./policies/retry/index.ts";
+import type { SemanticPolicy, SemanticTier } from "./policies/semantic/index.ts";
 import { type ThrottlePolicy, throttle } from "./policies/throttle/index.ts";
 import { type TimeoutPolicy, timeout } from "./policies/timeout/index.ts";
 import { type ProfileName, profileNamed } from "./profiles.ts";
@@ -52,6 +54,11 @@ import { memory } from "./stores/index.ts";
 export interface OptimizerOptions extends PolicySettings {
   /** A named bundle of defaults. Default `"production"`. */
   readonly profile?: ProfileName | undefined;
+  /**
+   * Answers questions that are put in other words than one that was answered before: what `semantic()` of
+   * `breakwater/semantic` gives. Default none.
+   */
+  readonly semantic?: SemanticTier | false | undefined;
   /** Metrics and alerts. Default on, with the built-in alert rules; `false` counts nothing. */
   readonly monitor?: MonitorOptions | boolean | undefined;
   /** What sends the requests of `optimizer.fetch`; a wrapped client keeps its own. Default the global `fetch`. */
@@ -80,6 +87,7 @@ export interface OptimizerStats {
 const OPTION_KEYS = [
   "profile",
   "cache",
+  "semantic",
   "coalesce",
   "pool",
   "retry",
@@ -97,6 +105,7 @@ const OPTION_KEYS = [
 interface Policies {
   readonly deadline: DeadlinePolicy;
   readonly cache: CachePolicy | undefined;
+  readonly semantic: SemanticPolicy | undefined;
   readonly coalesce: CoalescePolicy | undefined;
   readonly pool: PoolPolicy | undefined;
   readonly retry: RetryPolicy | undefined;
@@ -106,13 +115,12 @@ interface Policies {
   readonly timeout: TimeoutPolicy | undefined;
 }
 
-/** What can be asked of the cache while it runs. With the cache switched off there is nothing to invalidate. */
-export type CacheControl = Pick<CachePolicy, "invalidateTags" | "clear" | "flush" | "tier" | "stats">;
-
 export interface Optimizer {
   /** Policies, outermost first, and what they run on: for tools that take a line. */
   readonly line: Line;
   readonly cache: CacheControl;
+  /** The semantic cache, where the option `semantic` was given. */
+  readonly semantic: SemanticPolicy | undefined;
   readonly monitor: Monitor;
   /** A `fetch` for any SDK that takes one: known endpoints go through the line, others pass untouched. */
   readonly fetch: typeof globalThis.fetch;
@@ -157,7 +165,7 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
   const environment = options.environment ?? process.env;
   const runtime = createRuntime(definedParts(options));
   let current = resolveSettings(options.profile, options, environment);
-  const policies = buildPolicies(current, runtime);
+  const policies = buildPolicies(current, semanticOf(options.semantic), runtime);
   const monitor = monitorOf(options.monitor ?? true, runtime);
   const inner = pipeline(...Object.values(policies).filter((policy): policy is Policy => policy !== undefined));
   const jobs: Jobs | undefined = policies.pool === undefined ? undefined : createJobs(policies.pool, runtime);
@@ -174,11 +182,11 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
       throw new OptionError("pool", false, "anything but false for submit(): jobs wait in the pool");
     return jobs;
   };
-  const cacheControl: CacheControl = policies.cache ?? noCache;
 
   return {
     line,
-    cache: cacheControl,
+    cache: cacheControl(policies.cache, policies.semantic, runtime.events),
+    semantic: policies.semantic,
     monitor,
     fetch: createFetch(line, options.fetch === undefined ? {} : { fetch: options.fetch }),
     call: (request, fn, callOptions) => callThrough(line, request, fn, callOptions),
@@ -219,13 +227,14 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
   };
 }
 
-function buildPolicies(settings: ResolvedSettings, runtime: Runtime): Policies {
+function buildPolicies(settings: ResolvedSettings, semantic: SemanticTier | undefined, runtime: Runtime): Policies {
   const { timeout: timers } = settings;
   const { total = false, ...attemptTimers } = timers ?? {};
   return {
     // Always there: a scope may set a deadline where the options set none.
     deadline: deadline({ total }, runtime),
     cache: settings.cache && cache({ tiers: [memory()], ...settings.cache }, runtime),
+    semantic: semantic?.open(runtime),
     coalesce: settings.coalesce && coalesce(settings.coalesce, runtime),
     pool: settings.pool && pool(settings.pool, runtime),
     retry: settings.retry && retry(settings.retry, runtime),
@@ -265,23 +274,11 @@ function definedParts({ clock, random }: OptimizerOptions): { clock?: Clock; ran
   };
 }
 
-const noCache: CacheControl = {
-  invalidateTags: async () => {},
-  clear: async () => {},
-  flush: async () => {},
-  tier(name) {
-    throw new OptionError("tier", name, "the name of a tier; the cache of this optimizer is switched off");
-  },
-  stats: () => ({
-    hits: {},
-    misses: { absent: 0, expired: 0, invalidated: 0, mismatch: 0, refresh: 0, shape: 0 },
-    bypassed: 0,
-    stores: 0,
-    skipped: 0,
-    pendingWrites: 0,
-    droppedWrites: 0,
-  }),
-};
+function semanticOf(given: SemanticTier | false | undefined): SemanticTier | undefined {
+  if (given === undefined || given === false) return undefined;
+  if (typeof given === "object" && given !== null && typeof given.open === "function") return given;
+  throw new OptionError("semantic", given, 'what semantic() of "breakwater/semantic" gives, or false');
+}
 
 const optimizers = new WeakMap<object, Optimizer>();
 

@@ -48,6 +48,13 @@ export async function readFetchRequest(
   return { method, url, headers, text, body, signal: init?.signal === undefined ? request?.signal : init.signal };
 }
 
+/** What `fetch` is to be given to send `body` in place of the request's own. */
+export function withOtherBody({ headers }: ReadableRequest, body: unknown): Pick<FetchInit, "headers" | "body"> {
+  const fitting = new Headers(headers);
+  fitting.delete("content-length");
+  return { headers: fitting, body: JSON.stringify(body) };
+}
+
 function headersOf(headers: FetchInit["headers"]): Headers {
   return headers instanceof Headers ? headers : new Headers(headers);
 }

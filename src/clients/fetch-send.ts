@@ -21,14 +21,14 @@ import {
 } from "../providers/openai/index.ts";
 import { eventStream } from "./fetch-events.ts";
 
-/** One request to the provider: gives the response, or throws as `fetch` does. */
-export type Ask = (signal: AbortSignal) => Promise<Response>;
+/** Sends the request of `call` to the provider: gives the response, or throws as `fetch` does. */
+export type Ask = (call: Call) => Promise<Response>;
 
 /** The end of the line for one call: asks once and reads what comes back. Never throws. */
 export function senderOf(reading: RequestReading, ask: Ask, clock: Clock): Next {
   const answerTo = async (call: Call): Promise<Outcome> => {
     try {
-      const response = await ask(call.cancellation.signal);
+      const response = await ask(call);
       if (call.cancellation.cancelled) return dropped(call, response);
       if (!response.ok) return readFailure(await rawOf(response), reading.provider, clock.wall());
       return isEventStream(response, reading) ? streamed(call, reading, response) : await whole(reading, response);

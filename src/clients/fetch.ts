@@ -1,7 +1,21 @@
 import { Call, Cancellation, functionOf, knownKeys, type Line } from "../core/index.ts";
-import { openaiWire, readCredential, readRequest } from "../providers/openai/index.ts";
+import {
+  bindsItsBody,
+  openaiWholeWire,
+  openaiWire,
+  type RequestReading,
+  readCredential,
+  readRequest,
+} from "../providers/openai/index.ts";
 import { remember } from "./explained.ts";
-import { type FetchInit, type FetchInput, readFetchRequest, withOwnHeaders } from "./fetch-request.ts";
+import {
+  type FetchInit,
+  type FetchInput,
+  type ReadableRequest,
+  readFetchRequest,
+  withOtherBody,
+  withOwnHeaders,
+} from "./fetch-request.ts";
 import { responseTo, responseToFault } from "./fetch-response.ts";
 import { senderOf } from "./fetch-send.ts";
 import { scopeOf } from "./scope.ts";
@@ -39,7 +53,7 @@ export function createFetch(line: Line, options: FetchOptions = {}): typeof fetc
     const request = await readFetchRequest(input, init);
     const reading = request && readRequest(request.method, request.url, request.text, request.headers);
     if (reading === undefined) return host(input, init);
-    const { headers, body, signal } = request as NonNullable<typeof request>;
+    const { headers, signal } = request as ReadableRequest;
     signal?.throwIfAborted();
 
     const { cancellation, release } = Cancellation.from(signal);
@@ -47,11 +61,11 @@ export function createFetch(line: Line, options: FetchOptions = {}): typeof fetc
       {
         ...reading,
         credential: readCredential(headers),
-        wire: openaiWire,
+        wire: bindsItsBody(headers) ? openaiWholeWire : openaiWire,
         scope: scopeOf(init),
         cancellation,
         headTimeoutMs: headTimeoutMs(headers),
-        send: senderOf(reading, (attemptSignal) => host(input, { ...init, body, signal: attemptSignal }), clock),
+        send: senderOf(reading, (asked) => host(input, sent(asked, reading, request as ReadableRequest, init)), clock),
       },
       clock.now(),
     );
@@ -68,6 +82,18 @@ export function createFetch(line: Line, options: FetchOptions = {}): typeof fetc
   };
   optimized.add(optimizedFetch);
   return optimizedFetch;
+}
+
+function sent(
+  asked: Call,
+  { request }: RequestReading,
+  given: ReadableRequest,
+  init: FetchInit | undefined,
+): FetchInit {
+  const { signal } = asked.cancellation;
+  // The bytes of the caller, unless a policy asks for something else.
+  if (asked.request === request) return { ...init, body: given.body, signal };
+  return { ...init, ...withOtherBody(given, asked.request), signal };
 }
 
 // SDKs of the Stainless family say how long they wait, in whole seconds; 0 is what is left of less than one.

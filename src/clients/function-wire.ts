@@ -30,6 +30,17 @@ export const functionWire: Wire = {
     return { form: "value" in body ? "value" : "events", text, head: { status: head.status, headers: head.headers } };
   },
   replay: (_call, kept) => (kept.form === "value" ? replayedValue(kept) : replayedStream(kept)),
+  question(call) {
+    const { provider, operation, credential, judge, input, ...context } = call.request as Record<string, unknown>;
+    // A vector is of one text and no other.
+    if (typeof input !== "string" || operation === "embeddings") return undefined;
+    return { text: input, context, turns: 1 };
+  },
+  answerText(_call, { form, text }) {
+    const said: unknown = JSON.parse(text);
+    if (form === "value") return typeof said === "string" ? said : text;
+    return (said as unknown[]).every((piece) => typeof piece === "string") ? (said as string[]).join("") : text;
+  },
 };
 
 function replayedValue({ text }: KeptAnswer): Reply {

@@ -1,5 +1,6 @@
 import type { Cancellation } from "./cancellation.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
+import { labelSegment } from "./label.ts";
 import type { Next } from "./policy.ts";
 import type { ResolvedScope } from "./scope.ts";
 import { Trace } from "./trace.ts";
@@ -39,13 +40,28 @@ interface Changes {
   readonly deadline?: number;
   readonly admitBy?: number;
   readonly attempt?: number;
+  /** Which of several answers to the same question is meant, from 0: each has a key of its own. */
+  readonly variant?: number;
+  /** Another request in the form of the first, such as a part of it; `inputChars` goes with it. */
+  readonly request?: unknown;
+  /** Characters of the input of `request`. */
+  readonly inputChars?: number;
+  readonly epoch?: number;
+  /** The record of a part that is not to be seen in that of the whole. */
+  readonly trace?: Trace;
+}
+
+interface Memo {
+  identity?: Identity;
+  own?: Fingerprint;
+  shared?: Fingerprint;
 }
 
 let nextId = 0;
 
 /**
  * One call on its way through the line. Read-only: a policy that wants something else passes on a changed copy.
- * All copies share `trace` and the fingerprint.
+ * Copies share `trace`, and those that ask the same the fingerprint.
  */
 export class Call {
   readonly id: string;
@@ -68,11 +84,18 @@ export class Call {
   readonly admitBy: number;
   /** 1 for the first try. */
   readonly attempt: number;
+  /** 0 unless several answers to one question are kept. */
+  readonly variant: number;
+  /**
+   * 0, until something that concerns the question is invalidated while it is on its way: who asks after that has another
+   * one, and must not be given what was asked for before.
+   */
+  readonly epoch: number;
   readonly trace: Trace;
   readonly send: Next;
-  readonly #memo: { identity?: Identity; own?: Fingerprint; shared?: Fingerprint };
+  readonly #memo: Memo;
 
-  private constructor(details: CallDetails, id: string, trace: Trace, memo: object, changing: Required<Changes>) {
+  private constructor(details: CallDetails, id: string, memo: Memo, changing: Required<Changes>) {
     this.id = id;
     this.operation = details.operation;
     this.provider = details.provider;
@@ -81,16 +104,18 @@ export class Call {
     this.credential = details.credential;
     this.stream = details.stream;
     this.temperature = details.temperature;
-    this.request = details.request;
+    this.request = changing.request;
     this.wire = details.wire;
     this.scope = details.scope;
-    this.inputChars = details.inputChars;
+    this.inputChars = changing.inputChars;
     this.maxOutputTokens = details.maxOutputTokens;
     this.cancellation = changing.cancellation;
     this.deadline = changing.deadline;
     this.admitBy = changing.admitBy;
     this.attempt = changing.attempt;
-    this.trace = trace;
+    this.variant = changing.variant;
+    this.epoch = changing.epoch;
+    this.trace = changing.trace;
     this.send = details.send;
     this.#memo = memo;
   }
@@ -101,8 +126,11 @@ export class Call {
     const deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs;
     const admitBy = details.headTimeoutMs === undefined ? deadline : Math.min(deadline, now + details.headTimeoutMs);
     nextId = (nextId + 1) % Number.MAX_SAFE_INTEGER;
-    const changing = { cancellation: details.cancellation, deadline, admitBy, attempt: 1 };
-    return new Call(details, `c${nextId.toString(36)}`, new Trace(now), {}, changing);
+    const { cancellation, request, inputChars } = details;
+    const trace = new Trace(now);
+    const fixed = { attempt: 1, variant: 0, epoch: 0 } as const;
+    const changing = { ...fixed, cancellation, deadline, admitBy, request, inputChars, trace };
+    return new Call(details, `c${nextId.toString(36)}`, {}, changing);
   }
 
   /** A copy with other values. An earlier `deadline` brings `admitBy` with it. */
@@ -113,13 +141,34 @@ export class Call {
       deadline,
       admitBy: Math.min(changes.admitBy ?? this.admitBy, deadline),
       attempt: changes.attempt ?? this.attempt,
+      variant: changes.variant ?? this.variant,
+      epoch: changes.epoch ?? this.epoch,
+      request: changes.request ?? this.request,
+      inputChars: changes.inputChars ?? this.inputChars,
+      trace: changes.trace ?? this.trace,
     };
-    return new Call(this, this.id, this.trace, this.#memo, changing);
+    const asksTheSame = changing.variant === this.variant && changing.request === this.request;
+    return new Call(this, this.id, asksTheSame ? this.#memo : {}, changing);
   }
 
   /** Provider, model and credential: what a breaker, a throttle or a gate is kept for. Readable and free of secrets. */
   get target(): string {
     return `${this.provider}/${this.model}/${this.credential}`;
+  }
+
+  /** Whose call it is: credential and client. */
+  get owner(): string {
+    const { client } = this.scope;
+    return client === undefined ? this.credential : `${this.credential}/${client}`;
+  }
+
+  /**
+   * What patterns of invalidation match: `client/operation/model/route`, each as `labelSegment` writes it, empty where
+   * the call has none.
+   */
+  get label(): string {
+    const { client, route } = this.scope;
+    return [client ?? "", this.operation, this.model, route ?? ""].map(labelSegment).join("/");
   }
 
   get identity(): Identity {
@@ -133,15 +182,16 @@ export class Call {
    * `undefined` when the wire says that the call must not be cached. Throws `NotCanonicalError`.
    */
   fingerprint(shared = false): Fingerprint | undefined {
-    const which = shared ? "shared" : "own";
-    const known = this.#memo[which];
+    const scope = shared ? "shared" : "own";
+    const known = this.#memo[scope];
     if (known !== undefined) return known;
     const { identity } = this;
     if ("bypass" in identity) return undefined;
     const owner = shared ? null : [this.credential, this.scope.client ?? null];
     const place = [this.wire.name, this.provider, this.endpoint, this.operation, this.model];
-    const fingerprint = fingerprintOf([owner, ...place, identity.material]);
-    this.#memo[which] = fingerprint;
+    const which = [this.scope.route ?? null, this.variant];
+    const fingerprint = fingerprintOf([owner, ...place, ...which, identity.material]);
+    this.#memo[scope] = fingerprint;
     return fingerprint;
   }
 }

@@ -124,21 +124,86 @@ export interface EventMap {
     readonly retryAfterMs: number | undefined;
   };
 
-  "cache.hit": { readonly tier: string; readonly ageMs: number; readonly bytes: number };
+  "cache.hit": {
+    readonly tier: string;
+    readonly ageMs: number;
+    /** How long the answer stays fresh; not above 0 when it is stale. */
+    readonly ttlMs: number;
+    readonly stale: boolean;
+    readonly bytes: number;
+  };
   "cache.miss": { readonly reason: "absent" | "expired" | "invalidated" | "mismatch" | "refresh" | "shape" };
   "cache.bypassed": { readonly reason: string };
   "cache.stored": { readonly bytes: number; readonly ttlMs: number };
+  /** An entry was to be replaced in the background, because it was stale or soon would be. */
+  "cache.refreshed": {
+    readonly reason: "stale" | "early";
+    readonly durationMs: number;
+    /** Whether the provider gave an answer that could be kept. */
+    readonly ok: boolean;
+    /** What it cost: no call of the caller's own shows it. */
+    readonly usage: Usage | undefined;
+    readonly responseModel: string | undefined;
+  };
   /** The answer was not kept, and why. */
   "cache.skipped": { readonly reason: string };
   "cache.evicted": { readonly tier: string; readonly entries: number; readonly bytes: number };
-  "cache.invalidated": { readonly tags: readonly string[] };
+  /** What was invalidated, once the tiers have taken note: tags, a pattern, the entry of a key, or everything. */
+  "cache.invalidated": {
+    readonly tags: readonly string[];
+    readonly pattern: string | undefined;
+    readonly key: string | undefined;
+    readonly everything: boolean;
+    /** `elsewhere`: by another process, which a tier has told of. */
+    readonly by: "here" | "elsewhere";
+  };
+  /** A tier may not have told of some invalidations by others: nothing in memory is used any more. */
+  "cache.gap": { readonly tier: string };
+  /** A call waited for the answer that another process was asking for. */
+  "cache.waited": {
+    readonly waitMs: number;
+    /** `answered` by the other; `took_over` from one that ended without an answer; or `went_alone`. */
+    readonly end: "answered" | "took_over" | "went_alone";
+  };
   /** A tier failed, was too slow or held something unreadable; the call went on without it. */
   "cache.tier_failed": { readonly tier: string; readonly operation: string; readonly error: string };
   "cache.tier_disabled": { readonly tier: string; readonly forMs: number };
   "cache.tier_recovered": { readonly tier: string };
   "cache.tier_rebuilt": { readonly tier: string; readonly quarantined: string };
 
+  /** A pass of a warming ended. The first four count its items. */
+  "cache.warmed": {
+    readonly hits: number;
+    readonly filled: number;
+    readonly skipped: number;
+    readonly failed: number;
+    readonly costTokens: number;
+    /** 1 for the first. */
+    readonly pass: number;
+    readonly durationMs: number;
+    readonly ended: "completed" | "stopped" | "refused" | "failed";
+  };
+
   "coalesce.joined": { readonly followers: number };
+
+  /** Answered from a question that was put in other words. `errorBound` is that of what is served, if there is one. */
+  "semantic.hit": { readonly similarity: number; readonly errorBound: number | undefined; readonly ageMs: number };
+  /** The provider was asked although a similar question had an answer: nothing is served yet, or to see how good it is. */
+  "semantic.shadow": { readonly similarity: number };
+  /** A similar question was passed over because a guard objected. */
+  "semantic.guarded": { readonly guard: string; readonly similarity: number };
+  /** It became known whether the answer of a similar question would have done. */
+  "semantic.judged": { readonly similarity: number; readonly wrong: boolean; readonly by: "judge" | "report" };
+  /** From now on answers are served from this similarity on. `errorBound`: what is known of them, if anything is. */
+  "semantic.enabled": {
+    readonly minSimilarity: number;
+    readonly errorBound: number | undefined;
+    readonly judged: number;
+  };
+  /** Nothing is served any more. `drift`: errors came too close together, and all evidence was dropped. */
+  "semantic.disabled": { readonly reason: "bound" | "drift" | "options" };
+  /** The embedder, the index or the judge failed or was too slow; the call went on without. At most one a second. */
+  "semantic.failed": { readonly part: "embed" | "index" | "judge"; readonly error: string };
 
   "profile.tuned": { readonly profile: string };
 
@@ -195,14 +260,25 @@ export const SEVERITIES: Readonly<Record<EventType, Severity>> = {
   "cache.miss": "debug",
   "cache.bypassed": "debug",
   "cache.stored": "debug",
+  "cache.refreshed": "debug",
   "cache.skipped": "debug",
   "cache.evicted": "debug",
   "cache.invalidated": "info",
+  "cache.gap": "warning",
+  "cache.waited": "debug",
   "cache.tier_failed": "warning",
   "cache.tier_disabled": "warning",
   "cache.tier_recovered": "info",
   "cache.tier_rebuilt": "warning",
+  "cache.warmed": "info",
   "coalesce.joined": "debug",
+  "semantic.hit": "debug",
+  "semantic.shadow": "debug",
+  "semantic.guarded": "debug",
+  "semantic.judged": "debug",
+  "semantic.enabled": "info",
+  "semantic.disabled": "warning",
+  "semantic.failed": "warning",
   "profile.tuned": "info",
   alert: "warning",
   "alert.handler_failed": "warning",

@@ -1,3 +1,4 @@
+export * from "./cache-directives.ts";
 export * from "./call.ts";
 export * from "./cancellation.ts";
 export * from "./canonical.ts";
@@ -8,6 +9,7 @@ export * from "./events.ts";
 export * from "./fault.ts";
 export * from "./fingerprint.ts";
 export * from "./keyed.ts";
+export * from "./label.ts";
 export * from "./latch.ts";
 export * from "./ledger.ts";
 export * from "./options.ts";

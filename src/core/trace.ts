@@ -34,6 +34,8 @@ export interface Explanation {
   readonly operation: string;
   readonly servedBy: ServedBy | undefined;
   readonly tier: string | undefined;
+  /** The key of the question's cache entry, for `invalidateKey`; absent when the cache was not used. */
+  readonly cacheKey: string | undefined;
   readonly outcome: "answered" | "failed" | "cancelled" | "running";
   readonly durationMs: number | undefined;
   readonly waits: Readonly<Record<WaitKind, number>>;
@@ -54,6 +56,7 @@ export class Trace {
   attemptCount = 0;
   providerMs = 0;
   tier: string | undefined;
+  cacheKey: string | undefined;
   servedBy: ServedBy | undefined;
   outcome: Explanation["outcome"] = "running";
   endedAt: number | undefined;
@@ -91,6 +94,7 @@ export class Trace {
       operation: call.operation,
       servedBy: this.servedBy,
       tier: this.tier,
+      cacheKey: this.cacheKey,
       outcome: this.outcome,
       durationMs: this.endedAt === undefined ? undefined : this.endedAt - this.startedAt,
       waits: { ...this.waits },

@@ -91,6 +91,10 @@ export function recordCalls(
       const { labels, metrics } = seriesOf(event);
       metrics.cacheLookups.series({ ...labels, result: "miss" }).add(1, clock.now());
     }),
+    events.on("cache.refreshed", (event) => {
+      // What the cache asks for by itself is no call, and costs all the same.
+      spend(event, seriesOf(event), clock.now());
+    }),
     events.on("cache.bypassed", (event) => {
       const { labels, metrics } = seriesOf(event);
       metrics.cacheLookups.series({ ...labels, result: "bypass" }).add(1, clock.now());

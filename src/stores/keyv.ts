@@ -1,7 +1,7 @@
-import { type ByteStore, knownKeys, OptionError, type Runtime, textOf } from "../core/index.ts";
+import { type ByteStore, type Duration, knownKeys, OptionError, type Runtime, textOf } from "../core/index.ts";
 import { newGeneration } from "./generation.ts";
 import { StoreError } from "./store-error.ts";
-import type { Tier } from "./tier.ts";
+import { type Tier, ttlOf } from "./tier.ts";
 
 /** What is needed of an instance of Keyv 5. */
 export interface KeyvInstance {
@@ -16,6 +16,8 @@ export interface KeyvOptions {
   readonly name?: string;
   /** First part of every key: a namespace of its own within Keyv's. Default `"breakwater:"`. */
   readonly keyPrefix?: string;
+  /** Longest time to keep an entry here. Default: as long as the cache says. */
+  readonly ttl?: Duration;
 }
 
 export const KEYV_DEFAULTS = { name: "keyv", keyPrefix: "breakwater:" } as const satisfies KeyvOptions;
@@ -31,11 +33,15 @@ export const KEYV_DEFAULTS = { name: "keyv", keyPrefix: "breakwater:" } as const
  * Throws {@link OptionError}.
  */
 export function keyv(instance: KeyvInstance, options: KeyvOptions = {}): Tier {
-  knownKeys("keyv", options, ["name", "keyPrefix"]);
+  knownKeys("keyv", options, ["name", "keyPrefix", "ttl"]);
   const name = textOf("keyv.name", options.name ?? KEYV_DEFAULTS.name);
   const keyPrefix = textOf("keyv.keyPrefix", options.keyPrefix ?? KEYV_DEFAULTS.keyPrefix);
   if (!isAdapter(instance?.store)) throw new OptionError("keyv", instance, "an instance of Keyv 5");
-  return { name, open: (runtime) => new KeyvStore(name, instance, keyPrefix, runtime) };
+  return {
+    name,
+    ttlMs: ttlOf("keyv", options.ttl),
+    open: (runtime) => new KeyvStore(name, instance, keyPrefix, runtime),
+  };
 }
 
 /** A Keyv adapter, or a `Map`. */

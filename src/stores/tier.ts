@@ -1,4 +1,4 @@
-import type { Runtime, Store } from "../core/index.ts";
+import { type Duration, durationMs, type Runtime, type Store } from "../core/index.ts";
 
 /**
  * Where a cache rests, as declared in its options. The cache opens each of its tiers once, so that the store
@@ -9,6 +9,13 @@ import type { Runtime, Store } from "../core/index.ts";
 export interface Tier {
   /** Shown in events and statistics: `memory`, `redis`, `sqlite`, `keyv`, or your own. */
   readonly name: string;
+  /** Longest time to keep an entry here, in milliseconds; absent: as long as the cache says. */
+  readonly ttlMs?: number | undefined;
   /** Returns at once and does not throw: a store that cannot be reached says so when it is used. */
   open(runtime: Runtime): Store;
+}
+
+/** Reads the `ttl` of a tier. Throws `OptionError` naming `<tier>.ttl`. */
+export function ttlOf(tier: string, ttl: Duration | undefined): number | undefined {
+  return ttl === undefined ? undefined : durationMs(`${tier}.ttl`, ttl, { min: 1 });
 }

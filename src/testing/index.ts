@@ -6,6 +6,7 @@
  */
 export { type Random, seededRandom } from "../core/index.ts";
 export {
+  type ByteStoreFeatures,
   byteStoreConformance,
   type ConformanceCase,
   entryStoreConformance,

@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createOptimizer, memory, type OptimizerOptions, redis, sqlite } from "../../src/index.ts";
-import { startRedis } from "../support/redis-server.ts";
+import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { smallDisk } from "../support/small-disk.ts";
+import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
-const CALLS = 600;
+const CALLS = 2000;
 const QUESTIONS = 40;
 
 let folder: string;
@@ -31,7 +33,7 @@ async function underLoad(cache: OptimizerOptions["cache"], harm: () => unknown) 
   for (let n = 0; n < CALLS; n++) {
     calls.push(ask(n % QUESTIONS));
     if (n === CALLS / 2) await harm();
-    if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (n % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const outcomes = await Promise.allSettled(calls);
   return {
@@ -54,18 +56,28 @@ async function hitsAgain(run: { ask(n: number): Promise<void>; asked(): number }
   return false;
 }
 
+interface Line {
+  readonly server: RedisServer;
+  readonly proxy: TcpProxy;
+}
+
 describe("a tier that breaks in the middle of the traffic fails no call", () => {
-  it.each([
-    ["is killed and comes back empty", "kill", "restart"],
-    ["is frozen and thaws", "pause", "resume"],
-  ] as const)("Redis that %s", { timeout: 60_000 }, async (_what, harm, heal) => {
+  it.each<[string, (line: Line) => unknown, (line: Line) => unknown]>([
+    ["is killed and comes back empty", ({ server }) => server.kill(), ({ server }) => server.restart()],
+    ["is frozen and thaws", ({ server }) => server.pause(), ({ server }) => server.resume()],
+    ["answers half a second late", ({ proxy }) => proxy.delay(500), ({ proxy }) => proxy.delay(0)],
+    ["is cut off by a reset", ({ proxy }) => proxy.reset(), () => {}],
+  ])("Redis that %s", { timeout: 60_000 }, async (_what, harm, heal) => {
     const server = await startRedis();
-    const run = await underLoad({ tiers: [redis({ url: server.url })] }, () => server[harm]());
+    const proxy = await startTcpProxy(server.port);
+    const line = { server, proxy };
+    const run = await underLoad({ tiers: [redis({ url: `redis://127.0.0.1:${proxy.port}` })] }, () => harm(line));
     expect(run.failed).toBe(0);
     expect(run.wrong()).toBe(0);
-    await server[heal]();
+    await heal(line);
     expect(await hitsAgain(run, 10_000)).toBe(true);
     await run.optimizer.close();
+    await proxy.close();
     await server.stop();
   });
 
@@ -74,6 +86,19 @@ describe("a tier that breaks in the middle of the traffic fails no call", () => 
     const run = await underLoad({ tiers: [sqlite({ path })] }, () => writeFileSync(path, Buffer.alloc(65_536, 0xa5)));
     expect(run.failed).toBe(0);
     expect(run.wrong()).toBe(0);
+    expect(await hitsAgain(run, 10_000)).toBe(true);
+    await run.optimizer.close();
+  });
+
+  const disk = smallDisk(3);
+  afterAll(() => disk?.close());
+
+  it.skipIf(disk === undefined)("a SQLite file on a disk that is full", { timeout: 60_000 }, async () => {
+    const path = join(disk?.path ?? "", "cache.db");
+    const run = await underLoad({ tiers: [sqlite({ path })] }, () => disk?.fill());
+    expect(run.failed).toBe(0);
+    expect(run.wrong()).toBe(0);
+    disk?.empty();
     expect(await hitsAgain(run, 10_000)).toBe(true);
     await run.optimizer.close();
   });

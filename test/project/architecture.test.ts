@@ -7,14 +7,39 @@ const SRC = resolve(import.meta.dirname, "../../src");
 /** What each room may import, besides itself. A longer path is a more special room. */
 const LADDER: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  policies: ["core"],
+  charts: ["core"],
+  compression: ["core"],
+  tokens: ["core"],
+  conditions: ["core"],
+  policies: ["core", "compression", "tokens", "conditions"],
   stores: ["core"],
   providers: ["core"],
   monitor: ["core"],
   clients: ["core", "providers"],
   testing: ["core", "providers", "stores"],
   // The files at the top put the rooms together.
-  "": ["core", "policies", "stores", "providers", "monitor", "clients", ""],
+  "": [
+    "core",
+    "compression",
+    "policies",
+    "stores",
+    "providers",
+    "monitor",
+    "clients",
+    "conditions",
+    "lint",
+    "tokens",
+    "warming",
+    "wrappers",
+    "",
+  ],
+  // What builds on the optimizer's public face.
+  lazy: ["core", ""],
+  warming: ["core", ""],
+  wrappers: ["core", ""],
+  lab: ["core", "charts", "monitor", "policies", "providers", "stores", "testing", ""],
+  cluster: ["core"],
+  lint: ["core", ""],
 };
 
 // Rooms whose folders are neighbours and may not know one another.

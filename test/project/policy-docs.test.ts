@@ -15,6 +15,7 @@ import {
   THROTTLE_DEFAULTS,
   TIMEOUT_DEFAULTS,
 } from "../../src/index.ts";
+import { SEMANTIC_DEFAULTS } from "../../src/policies/semantic/index.ts";
 
 const HEADER = "| option | alone | in an optimizer (production profile) | meaning |";
 const { breaker, cache, pool, retry, throttle, timeout } = PROFILES.production;
@@ -41,6 +42,11 @@ const PAGES: Readonly<Record<string, { alone: object; profile: object; bare?: re
     ],
   },
   retry: { alone: RETRY_DEFAULTS, profile: retry },
+  semantic: {
+    alone: SEMANTIC_DEFAULTS,
+    profile: {},
+    bare: ["embed", "embedder", "judge", "guards", "index", "evidence"],
+  },
   throttle: { alone: THROTTLE_DEFAULTS, profile: throttle },
   timeout: { alone: { ...TIMEOUT_DEFAULTS, ...DEADLINE_DEFAULTS }, profile: timeout },
 };

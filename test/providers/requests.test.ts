@@ -135,8 +135,12 @@ describe("the name of a credential", () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
+  it("knows an account without one: a gateway may add the secret", () => {
+    expect(name({ "openai-organization": "o" })).not.toBe(name({ "openai-organization": "p" }));
+  });
+
   it("is anonymous without a credential", () => {
     expect(name({})).toBe("anonymous");
-    expect(name({ authorization: "", "openai-organization": "o" })).toBe("anonymous");
+    expect(name({ authorization: "", "openai-organization": "" })).toBe("anonymous");
   });
 });

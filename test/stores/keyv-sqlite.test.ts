@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { createRuntime } from "../../src/core/index.ts";
 import { keyv } from "../../src/stores/index.ts";
 import { bytesOf } from "./entries.ts";
-import { itConforms, openBytes, temporaryFolder } from "./support.ts";
+import { itConforms, NOTHING_MORE, openBytes, temporaryFolder } from "./support.ts";
 
 // A native module that compiles for a minute: installed apart, so that nothing but these tests waits for it.
 const NATIVE = resolve(import.meta.dirname, "../native");
@@ -23,7 +23,7 @@ describe("the keyv tier over @keyv/sqlite", async () => {
   const open = (space: string) =>
     openBytes(keyv(new Keyv(new KeyvSqlite(`sqlite://${join(folder, `${space}.sqlite`)}`))), createRuntime());
 
-  itConforms({ open, shared: true, tags: false });
+  itConforms({ open, shared: true, ...NOTHING_MORE });
 
   it("is not wiped by a store whose name is a pattern of its own", async () => {
     const instance = new Keyv(new KeyvSqlite(`sqlite://${join(folder, "patterns.sqlite")}`));

@@ -7,7 +7,7 @@ import { type KeyvOptions, keyv, StoreError } from "../../src/stores/index.ts";
 import { virtualRuntime } from "../support/calls.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { bytesOf } from "./entries.ts";
-import { itConforms, openBytes } from "./support.ts";
+import { itConforms, NOTHING_MORE, openBytes } from "./support.ts";
 
 const LONG_MS = 60_000;
 
@@ -24,13 +24,13 @@ describe("the keyv tier over a Map", () => {
       return open(new Keyv(map));
     },
     shared: true,
-    tags: false,
+    ...NOTHING_MORE,
   });
 });
 
 describe("the keyv tier over one Map for all", () => {
   const map = new Map();
-  itConforms({ open: (space) => open(new Keyv(map), { keyPrefix: `${space}:` }), shared: true, tags: false });
+  itConforms({ open: (space) => open(new Keyv(map), { keyPrefix: `${space}:` }), shared: true, ...NOTHING_MORE });
 });
 
 describe("the keyv tier over @keyv/redis", () => {
@@ -51,7 +51,11 @@ describe("the keyv tier over @keyv/redis", () => {
     return instance;
   }
 
-  itConforms({ open: (space) => open(connected(server.url), { keyPrefix: `${space}:` }), shared: true, tags: false });
+  itConforms({
+    open: (space) => open(connected(server.url), { keyPrefix: `${space}:` }),
+    shared: true,
+    ...NOTHING_MORE,
+  });
 
   it("keeps namespaces of one server apart, whatever their names", async () => {
     const [tenant, other] = [open(connected(server.url, "tenant")), open(connected(server.url, "tenant:eu"))];

@@ -9,7 +9,7 @@ import { type RedisOptions, redis, StoreError } from "../../src/stores/index.ts"
 import { virtualRuntime } from "../support/calls.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { bytesOf } from "./entries.ts";
-import { itConforms, openBytes, passing, until } from "./support.ts";
+import { EVERYTHING, generations, itConforms, openBytes, passing, until } from "./support.ts";
 
 const LONG_MS = 60_000;
 
@@ -44,7 +44,7 @@ describe("the redis tier", () => {
   itConforms({
     open: (space) => openBytes(redis({ url: server.url, keyPrefix: `${space}:` }), createRuntime()),
     shared: true,
-    tags: true,
+    ...EVERYTHING,
   });
 
   it("works over a client of the user's own, and leaves it open", async () => {
@@ -54,8 +54,8 @@ describe("the redis tier", () => {
     await using({ client }, async (store) => {
       await store.set("k", Uint8Array.of(0xff, 0, 0x80), LONG_MS);
       expect([...((await store.get("k")) ?? [])]).toEqual([0xff, 0, 0x80]);
-      await store.invalidate?.(["faq"]);
-      expect(await store.generations?.(["faq"])).toEqual([1]);
+      await store.marks?.invalidate(["faq"]);
+      expect(await generations(store, ["faq"])).toEqual([1]);
       await store.close?.();
       await expect(store.get("k")).rejects.toThrow("closed");
     });
@@ -96,12 +96,10 @@ describe("the redis tier", () => {
       await store.set("k", bytesOf("v"), LONG_MS);
       await store.clear();
       await store.set("k", bytesOf("v"), LONG_MS);
-      await store.invalidate?.(["faq"]);
-      expect((await client.keys("counted:*")).sort()).toEqual([
-        "counted:entry:k",
-        "counted:generation",
-        "counted:tags",
-      ]);
+      await store.marks?.invalidate(["faq"]);
+      await store.marks?.sweep("*");
+      const left = await client.keys("*counted:*");
+      expect(left.sort()).toEqual(["counted:entry:k", "{counted:}marks", "{counted:}state", "{counted:}sweeps"]);
       expect(await client.pTTL("counted:entry:k")).toBeGreaterThan(LONG_MS - 5000);
     });
     client.destroy();
@@ -123,8 +121,13 @@ describe("a Redis that fails", () => {
         () => store.set("k", bytesOf("v"), LONG_MS),
         () => store.delete("k"),
         () => store.clear(),
-        () => store.generations?.(["faq"]),
-        () => store.invalidate?.(["faq"]),
+        () => store.marks?.marks(["faq"]),
+        () => store.marks?.read("k", ["faq"]),
+        () => store.marks?.sweep("*"),
+        () => store.marks?.sweepsSince(0),
+        () => store.leases?.acquire("k", "me", 1000),
+        () => store.leases?.release("k", "me"),
+        () => store.marks?.invalidate(["faq"]),
       ]) {
         const error = await Promise.resolve(operation()).catch((reason: unknown) => reason);
         expect(error).toBeInstanceOf(StoreError);
@@ -192,14 +195,83 @@ describe("a Redis that fails", () => {
       const seen = new Set<number>();
       for (let round = 0; round < 3; round++) {
         for (let count = 0; count < 3; count++) {
-          const [generation] = (await store.generations?.(["faq"])) ?? [];
+          const [generation] = (await generations(store, ["faq"])) ?? [];
           expect(seen).not.toContain(generation);
           seen.add(generation as number);
-          await store.invalidate?.(["faq"]);
+          await store.marks?.invalidate(["faq"]);
         }
         await client.flushAll();
         await passing(5);
       }
+    });
+    client.destroy();
+  });
+
+  it("never lets a sweep be forgotten: what was kept before counts as swept", async () => {
+    const client = createClient({ url: server.url });
+    await client.connect();
+    await using({}, async (store) => {
+      await store.marks?.sweep("old/*");
+      expect(await store.marks?.marks([])).toEqual({ generations: [], sweep: 1 });
+      await client.flushAll();
+      const { sweep = 0 } = (await store.marks?.marks([])) ?? {};
+      expect(sweep).toBeGreaterThan(1_000_000_000_000);
+      expect(await store.marks?.sweepsSince(1)).toEqual({ sweeps: [], complete: false });
+      await store.marks?.sweep("new/*");
+      expect(await store.marks?.sweepsSince(sweep)).toEqual({
+        sweeps: [{ number: sweep + 1, pattern: "new/*" }],
+        complete: true,
+      });
+    });
+    client.destroy();
+  });
+
+  it("is remembered by a process that goes on, though one that is new has begun the namespace again", async () => {
+    const client = createClient({ url: server.url });
+    await client.connect();
+    await using({ keyPrefix: "begun:" }, async (old) => {
+      await old.marks?.invalidate(["faq"]);
+      await client.flushAll();
+      await using({ keyPrefix: "begun:" }, async (young) => {
+        await young.marks?.invalidate(["faq"]);
+        expect(await generations(young, ["faq"])).toEqual([1]);
+        expect((await generations(old, ["faq"]))[0]).toBeGreaterThan(1_000_000_000_000);
+        expect(await generations(young, ["faq"])).toEqual(await generations(old, ["faq"]));
+      });
+    });
+    client.destroy();
+  });
+
+  it("forgets single tags when there are very many, and then all of them have changed", async () => {
+    const client = createClient({ url: server.url });
+    await client.connect();
+    await using({ keyPrefix: "many:" }, async (store) => {
+      await store.marks?.invalidate(["faq"]);
+      await store.marks?.invalidate(["faq"]);
+      const before = await generations(store, ["faq", "never"]);
+      for (let part = 0; part < 11; part++) {
+        await store.marks?.invalidate(Array.from({ length: 9_999 }, (_, index) => `${part}:${index}`));
+      }
+      expect(await client.hLen("{many:}marks")).toBeLessThan(20_000);
+      const after = await generations(store, ["faq", "never"]);
+      expect(after[0]).toBeGreaterThan(before[0] as number);
+      expect(after[1]).toBeGreaterThan(before[0] as number);
+    });
+    client.destroy();
+  });
+
+  it("keeps its entries when only what every read needs is lost", async () => {
+    const client = createClient({ url: server.url });
+    await client.connect();
+    await using({ keyPrefix: "state:" }, async (store) => {
+      await store.set("k", bytesOf("v"), LONG_MS);
+      await store.marks?.sweep("*");
+      await client.del(["{state:}state", "{state:}sweeps"]);
+      expect(await store.marks?.read("k", [])).toEqual({
+        bytes: Buffer.from("v"),
+        marks: { generations: [], sweep: 1 },
+      });
+      expect(await store.marks?.sweepsSince(0)).toEqual({ sweeps: [], complete: false });
     });
     client.destroy();
   });
@@ -209,13 +281,13 @@ describe("a Redis that fails", () => {
     await client.connect();
     await using({ keyPrefix: "tagged:" }, async (store) => {
       await store.set("k", bytesOf("v"), LONG_MS);
-      expect(await store.generations?.(["faq"])).toEqual([0]);
+      expect(await generations(store, ["faq"])).toEqual([0]);
       expect(await store.get("k")).toBeDefined();
-      await store.invalidate?.(["faq"]);
+      await store.marks?.invalidate(["faq"]);
     });
-    await client.del("tagged:tags");
+    await client.del("{tagged:}marks");
     await using({ keyPrefix: "tagged:" }, async (store) => {
-      expect((await store.generations?.(["faq"]))?.[0]).toBeGreaterThan(1_000_000_000_000);
+      expect((await generations(store, ["faq"]))?.[0]).toBeGreaterThan(1_000_000_000_000);
       expect(await store.get("k")).toBeUndefined();
       await store.set("k", bytesOf("new"), LONG_MS);
       expect(await store.get("k")).toEqual(Buffer.from("new"));
@@ -229,7 +301,7 @@ describe("a Redis that fails", () => {
     await using({ keyPrefix: "marked:" }, async (store) => {
       await store.set("k", bytesOf("cleared long ago"), LONG_MS);
       await store.clear();
-      await client.del("marked:generation");
+      await client.del(["{marked:}marks", "{marked:}state"]);
       await store.set("other", bytesOf("v"), LONG_MS);
       await store.get("other");
       await store.set("other", bytesOf("v"), LONG_MS);
@@ -353,6 +425,8 @@ describe("the options of the redis tier", () => {
     expect(() => redis({ url: "http://user:hunter2@host" })).toThrow('"redis.url" is Symbol(hidden)');
     expect(() => redis({ url: "user:hunter2@host" })).toThrow(/^(?!.*hunter2)/);
     expect(() => redis({ client: {} as never })).toThrow("redis.client");
+    expect(() => redis({ ttl: 0 })).toThrow("redis.ttl");
+    expect(redis({ ttl: "1h" }).ttlMs).toBe(3_600_000);
   });
 });
 

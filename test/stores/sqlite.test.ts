@@ -6,11 +6,18 @@ import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { type ByteStore, createRuntime, OptionError, type Runtime, seededRandom } from "../../src/core/index.ts";
+import {
+  type ByteStore,
+  createRuntime,
+  type MarksChange,
+  OptionError,
+  type Runtime,
+  seededRandom,
+} from "../../src/core/index.ts";
 import { type SqliteOptions, StoreError, sqlite } from "../../src/stores/index.ts";
 import { virtualRuntime } from "../support/calls.ts";
 import { bytesOf } from "./entries.ts";
-import { itConforms, openBytes, passing, temporaryFolder } from "./support.ts";
+import { EVERYTHING, generations, itConforms, openBytes, passing, temporaryFolder, until } from "./support.ts";
 
 const LONG_MS = 3_600_000;
 const CHILD = join(import.meta.dirname, "sqlite-child.ts");
@@ -33,7 +40,7 @@ async function filled(path: string, count: number): Promise<Map<string, Uint8Arr
   const store = open(path);
   for (let index = 0; index < count; index++) values.set(`key${index}`, randomBytes(500 + index * 20));
   await Promise.all([...values].map(([key, value]) => store.set(key, value, LONG_MS)));
-  await store.invalidate?.(["faq"]);
+  await store.marks?.invalidate(["faq"]);
   await store.close?.();
   return values;
 }
@@ -47,15 +54,30 @@ function rebuilds(runtime: Runtime): string[] {
 async function expectUsable(store: ByteStore): Promise<void> {
   await store.set("new", bytesOf("value"), LONG_MS);
   expect(await store.get("new")).toEqual(bytesOf("value"));
-  await store.invalidate?.(["tag"]);
+  await store.marks?.invalidate(["tag"]);
 }
 
 describe("the sqlite tier in a file", () => {
-  itConforms({ open: (space) => open(join(folder, space, "cache.db")), shared: true, tags: true });
+  itConforms({ open: (space) => open(join(folder, space, "cache.db")), shared: true, ...EVERYTHING });
+});
+
+describe("the sqlite tier that waits for the disk", () => {
+  it("shares values and marks with one that does not", async () => {
+    const path = newPath();
+    const [durable, other] = [open(path, { durable: true }), open(path)];
+    await Promise.all([durable.set("k", bytesOf("v"), LONG_MS), durable.marks?.invalidate(["faq"])]);
+    expect(await other.marks?.read("k", ["faq"])).toEqual({
+      bytes: bytesOf("v"),
+      marks: { generations: [1], sweep: 0 },
+    });
+    await other.clear();
+    expect(await durable.get("k")).toBeUndefined();
+    await Promise.all([durable.close?.(), other.close?.()]);
+  });
 });
 
 describe("the sqlite tier in memory", () => {
-  itConforms({ open: () => open(":memory:"), shared: false, tags: true });
+  itConforms({ open: () => open(":memory:"), shared: false, ...EVERYTHING });
 });
 
 describe("a value of the sqlite tier", () => {
@@ -243,7 +265,7 @@ describe("a damaged file", () => {
         found++;
         expect(Buffer.from(value).equals(bytes), `bit at ${position}`).toBe(true);
       }
-      const [generation = 0] = (await store.generations?.(["faq"]).catch(() => [0])) ?? [];
+      const [generation = 0] = (await generations(store, ["faq"]).catch(() => [0])) ?? [];
       expect(Number.isSafeInteger(generation)).toBe(true);
       await expectUsable(store);
       await store.close?.();
@@ -257,7 +279,7 @@ describe("a damaged file", () => {
     const runtime = createRuntime();
     const quarantined = rebuilds(runtime);
     const store = open(path, {}, runtime);
-    await Promise.all(Array.from({ length: 900 }, (_, index) => store.set(`k${index}`, randomBytes(5000), LONG_MS)));
+    await Promise.all(Array.from({ length: 900 }, (_, index) => store.set(`k${index}`, randomBytes(20_000), LONG_MS)));
     const size = readFileSync(path).byteLength;
     writeFileSync(path, randomBytes(size), { flag: "r+" });
     for (let index = 0; index < 900; index += 50) await store.get(`k${index}`);
@@ -270,15 +292,51 @@ describe("a damaged file", () => {
     const path = newPath();
     await filled(path, 3);
     const before = open(path);
-    expect(await before.generations?.(["faq"])).toEqual([1]);
+    expect(await generations(before, ["faq"])).toEqual([1]);
     await before.close?.();
     writeFileSync(path, randomBytes(50_000));
     const after = open(path);
-    const [first = 0] = (await after.generations?.(["faq"])) ?? [];
-    await after.invalidate?.(["faq"]);
+    const [first = 0] = (await generations(after, ["faq"])) ?? [];
+    await after.marks?.invalidate(["faq"]);
     expect(first).toBeGreaterThan(1_000_000_000_000);
-    expect(await after.generations?.(["faq"])).toEqual([first + 1]);
+    expect(await generations(after, ["faq"])).toEqual([first + 1]);
     await after.close?.();
+  });
+});
+
+describe("the marks of a file", () => {
+  it("forget single tags when there are very many, and then all of them have changed", async () => {
+    const path = newPath();
+    const [store, other] = [open(path), open(path)];
+    const told: MarksChange[] = [];
+    const watch = other.marks?.watch?.((change) => told.push(change));
+    await until(() => watch?.connected() === true);
+    await store.marks?.invalidate(["faq"]);
+    await store.marks?.invalidate(["faq"]);
+    const before = await generations(store, ["faq", "never"]);
+    await store.marks?.invalidate(Array.from({ length: 100_001 }, (_, index) => `${index}`));
+    const after = await generations(store, ["faq", "never"]);
+    expect(after[0]).toBeGreaterThan(before[0] as number);
+    expect(after[1]).toBeGreaterThan(before[0] as number);
+    await until(() => told.some(({ kind }) => kind === "missed"));
+    await Promise.all([store.close?.(), other.close?.()]);
+  });
+
+  it("are watched through the end of one file and the beginning of the next", async () => {
+    const path = newPath();
+    const store = open(path);
+    const told: MarksChange[] = [];
+    const watch = store.marks?.watch?.((change) => told.push(change));
+    await until(() => watch?.connected() === true);
+    rmSync(join(path, ".."), { recursive: true });
+    await store.set("k", bytesOf("v"), LONG_MS);
+    await until(() => told.length > 0);
+    expect(told).toEqual([{ kind: "missed" }]);
+    const other = open(path);
+    await other.marks?.invalidate(["faq"]);
+    await until(() => told.length > 1);
+    expect(told[1]).toEqual({ kind: "tags", tags: ["faq"] });
+    await Promise.all([store.close?.(), other.close?.()]);
   });
 });
 
@@ -324,8 +382,8 @@ describe("a file that cannot be opened", () => {
       () => store.set("k", bytesOf("v"), LONG_MS),
       () => store.delete("k"),
       () => store.clear(),
-      () => store.generations?.(["faq"]),
-      () => store.invalidate?.(["faq"]),
+      () => store.marks?.marks(["faq"]),
+      () => store.marks?.invalidate(["faq"]),
     ]) {
       const error = await Promise.resolve(operation()).catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(StoreError);
@@ -380,16 +438,17 @@ describe("a file that another process writes to", () => {
     await store.close?.();
   });
 
-  it("takes every write of two processes", { timeout: 60_000 }, async () => {
+  it("takes every write of four processes", { timeout: 60_000 }, async () => {
     const path = newPath();
-    await Promise.all(["a", "b"].map((name) => run(process.execPath, [CHILD, path, name, "400"])));
+    const names = ["a", "b", "c", "d"];
+    await Promise.all(names.map((name) => run(process.execPath, [CHILD, path, name, "200"])));
     const store = open(path);
-    for (const name of ["a", "b"]) {
-      for (let index = 0; index < 400; index++) {
+    for (const name of names) {
+      for (let index = 0; index < 200; index++) {
         expect(await store.get(`${name}${index}`)).toEqual(bytesOf(`${name}${index}`.repeat(100)));
       }
     }
-    expect(await store.generations?.(["faq"])).toEqual([80]);
+    expect(await generations(store, ["faq"])).toEqual([80]);
     await store.close?.();
   });
 
@@ -426,5 +485,9 @@ describe("the options of the sqlite tier", () => {
     expect(() => sqlite({ path: "x", maxBytes: "1kb" })).toThrow("sqlite.maxBytes");
     expect(() => sqlite({ path: "x", busyTimeout: -1 })).toThrow("sqlite.busyTimeout");
     expect(() => sqlite({ path: "x", wal: true } as never)).toThrow("sqlite.wal");
+    expect(() => sqlite({ path: "x", durable: 1 as never })).toThrow("sqlite.durable");
+    expect(() => sqlite({ path: "x", driver: "better-sqlite3" as never })).toThrow("sqlite.driver");
+    expect(() => sqlite({ path: "x", ttl: 0 })).toThrow("sqlite.ttl");
+    expect(sqlite({ path: "x", ttl: "1h" }).ttlMs).toBe(3_600_000);
   });
 });

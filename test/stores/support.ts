@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, it } from "vitest";
 import type { ByteStore, EntryStore, Runtime, Store } from "../../src/core/index.ts";
-import { byteStoreConformance, type StoreHarness } from "../../src/stores/conformance/index.ts";
+import { type ByteStoreFeatures, byteStoreConformance, type StoreHarness } from "../../src/stores/conformance/index.ts";
 import type { Tier } from "../../src/stores/index.ts";
 
 export function openBytes(tier: Tier, runtime: Runtime): ByteStore {
@@ -30,8 +30,16 @@ export function passing(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+export const NOTHING_MORE: ByteStoreFeatures = { marks: false, leases: false, watch: false };
+export const EVERYTHING: ByteStoreFeatures = { marks: true, leases: true, watch: true };
+
+export async function generations(store: ByteStore, tags: readonly string[]): Promise<readonly number[]> {
+  if (store.marks === undefined) throw new Error("This store has no marks.");
+  return (await store.marks.marks(tags)).generations;
+}
+
 /** Registers the shared cases for a store that lives in real time. */
-export function itConforms(harness: Pick<StoreHarness<ByteStore>, "open" | "shared"> & { tags: boolean }): void {
+export function itConforms(harness: Pick<StoreHarness<ByteStore>, "open" | "shared"> & ByteStoreFeatures): void {
   for (const { name, run } of byteStoreConformance({ ...harness, wait: passing, now: Date.now })) it(name, run);
 }
 

@@ -22,11 +22,11 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** Starts a `redis-server` on a free port of 127.0.0.1. It ends with this process at the latest, however that ends. */
-export async function startRedis(): Promise<RedisServer> {
+/** Starts a `redis-server` on a free port of 127.0.0.1, with more settings as on its command line. It ends with this process at the latest, however that ends. */
+export async function startRedis(...settings: string[]): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-redis-"));
   const port = await freePort();
-  let running = await launch(port, folder);
+  let running = await launch(port, folder, settings);
 
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -39,7 +39,7 @@ export async function startRedis(): Promise<RedisServer> {
     kill: () => running.kill(),
     restart: async () => {
       await running.kill();
-      running = await launch(port, folder);
+      running = await launch(port, folder, settings);
     },
     stop: async () => {
       await running.kill();
@@ -61,8 +61,9 @@ interface Running {
   kill(): Promise<void>;
 }
 
-async function launch(port: number, folder: string): Promise<Running> {
-  const options = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
+async function launch(port: number, folder: string, settings: readonly string[]): Promise<Running> {
+  const fixed = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
+  const options = [...fixed, ...settings];
   const shell = spawn("sh", ["-c", SHELL, "redis", ...options], { stdio: ["ignore", "pipe", "ignore", "pipe"] });
   const ended = once(shell, "exit");
   let hasEnded = false;

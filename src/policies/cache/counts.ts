@@ -10,7 +10,12 @@ export class CacheCounts {
     refresh: 0,
     shape: 0,
   };
+  /** Those hits of the tiers' that were stale. */
+  staleHits = 0;
+  negativeHits = 0;
   bypassed = 0;
+  refreshes = 0;
+  failedRefreshes = 0;
   stores = 0;
   skipped = 0;
 }

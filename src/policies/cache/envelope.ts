@@ -1,107 +1,146 @@
 import { hash } from "node:crypto";
-import type { Entry, KeptAnswer, Usage } from "../../core/index.ts";
+import { type Framing, UNCOMPRESSED } from "../../compression/index.ts";
+import type { Entry } from "../../core/index.ts";
+import type { Keyring } from "./encryption.ts";
+import { bodyOf, entryOf } from "./entry-body.ts";
 
-// "BWC" and the version of this layout. What begins otherwise is not ours, or of another version: not read.
-const MAGIC = Buffer.from("BWC\u0001", "latin1");
-const DIGEST_BYTES = 32;
-const HEADER_AT = MAGIC.length + DIGEST_BYTES + 4;
+/** How bytes are written. Whatever these say, bytes written with others of them are read. */
+export interface EnvelopeSettings {
+  readonly compression: Framing;
+  /** Absent: entries are written as they are, and encrypted ones are not read. Given: only encrypted ones are. */
+  readonly encryption: Keyring | undefined;
+  /** Largest text to write or read, in bytes of its UTF-8. */
+  readonly maxEntryBytes: number;
+  /** Whether entries belong to everybody: then nobody is their owner. */
+  readonly shared: boolean;
+}
 
 /**
- * An entry as bytes, for the tiers that hold bytes:
+ * Why bytes are not an entry. `FOREIGN`: something else. `OTHER_VERSION`: of a layout that this version does not read.
+ * `UNKNOWN_KEY`: encrypted with a key that is not there. `NOT_ENCRYPTED`: although everything should be.
+ * `DAMAGED`: changed, cut off, encrypted with other bytes under this key's id, or written for another key or owner.
+ * `UNREADABLE`: too large, or compressed in a way that cannot be read here.
+ */
+export type Unreadable = "FOREIGN" | "OTHER_VERSION" | "UNKNOWN_KEY" | "NOT_ENCRYPTED" | "DAMAGED" | "UNREADABLE";
+
+const MAGIC = Buffer.from("BWC");
+const VERSION = 2;
+const KEY_ID_AT = MAGIC.length + 2;
+const DIGEST_BYTES = 32;
+/** Room for everything but the text. */
+const DETAILS_MAX = 65_536;
+
+/**
+ * Entries as bytes, for the tiers that hold bytes:
  *
  * | bytes | what |
  * |---|---|
- * | 4 | `BWC` and the version, 1 |
- * | 32 | SHA-256 of the key and of everything that follows |
- * | 4 | length of the header, big-endian |
- * | ... | header: JSON, everything but the text |
- * | ... | the answer's text, UTF-8 |
+ * | 3 | `BWC` |
+ * | 1 | version of the layout, 2 |
+ * | 1 | length of the key's id; 0 when not encrypted |
+ * | ... | id of the key, ASCII |
+ * | 32, or 12 + 16 | SHA-256; encrypted: nonce and tag of AES-256-GCM |
+ * | ... | frame: the body, compressed or not, and encrypted where a key is named |
  *
- * The digest binds the entry to its key and finds every damaged byte. `undefined` for a text with a lone surrogate,
- * which UTF-8 cannot hold.
+ * Digest and tag cover the bytes before them, the cache key, the owner and the frame. So an entry that was damaged, or
+ * copied to another key or owner, is none. The digest is no proof against whoever can write to the store; the tag is.
  */
-export function encodeEntry(key: string, entry: Entry): Uint8Array | undefined {
-  const { answer, ...rest } = entry;
-  if (!answer.text.isWellFormed()) return undefined;
-  const { status, headers } = answer.head;
-  const header = Buffer.from(JSON.stringify({ ...rest, form: answer.form, status, headers }));
-  const text = Buffer.from(answer.text);
-  const bytes = Buffer.allocUnsafe(HEADER_AT + header.length + text.length);
-  MAGIC.copy(bytes);
-  bytes.writeUInt32BE(header.length, HEADER_AT - 4);
-  header.copy(bytes, HEADER_AT);
-  text.copy(bytes, HEADER_AT + header.length);
-  digestOf(key, bytes).copy(bytes, MAGIC.length);
-  return bytes;
+export class EntryCodec {
+  readonly #settings: () => EnvelopeSettings;
+
+  constructor(settings: () => EnvelopeSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * `undefined` for what cannot be kept: a text with a lone surrogate, which UTF-8 cannot hold, or too large an entry. A
+   * compressor that fails is reported to `failed`, and the entry is written without it. Does not throw.
+   */
+  encode(
+    key: string,
+    entry: Entry,
+    failed: (error: unknown) => void,
+  ): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    const { compression, encryption, maxEntryBytes } = this.#settings();
+    const body = bodyOf(entry);
+    if (body === undefined || body.byteLength > maxEntryBytes + DETAILS_MAX) return undefined;
+    const sealed = (frame: Uint8Array): Uint8Array => seal(key, entry.owner, frame, encryption);
+    const plain = (error: unknown): Uint8Array => {
+      failed(error);
+      return sealed(UNCOMPRESSED.pack(body) as Uint8Array);
+    };
+    try {
+      const frame = compression.pack(body, contentOf(entry));
+      return frame instanceof Promise ? frame.then(sealed, plain) : sealed(frame);
+    } catch (error) {
+      return plain(error);
+    }
+  }
+
+  /** The entry that was written under `key` for a call of `callOwner` (`Call.owner`). Does not throw. */
+  decode(key: string, callOwner: string, bytes: Uint8Array): Entry | Unreadable | Promise<Entry | Unreadable> {
+    const { compression, encryption, maxEntryBytes, shared } = this.#settings();
+    const owner = shared ? "" : callOwner;
+    const frame = open(key, owner, bytes, encryption);
+    if (typeof frame === "string") return frame;
+    try {
+      const body = compression.unpack(frame, { maxBytes: maxEntryBytes + DETAILS_MAX });
+      return body instanceof Promise ? body.then(ownEntry, unreadable) : ownEntry(body);
+    } catch {
+      return "UNREADABLE";
+    }
+
+    function ownEntry(content: Uint8Array): Entry | Unreadable {
+      const entry = entryOf(content);
+      return entry?.owner === owner ? entry : "DAMAGED";
+    }
+  }
 }
 
-/** The entry that `encodeEntry` wrote under `key`; `undefined` for any other bytes. Never throws. */
-export function decodeEntry(key: string, bytes: Uint8Array): Entry | undefined {
-  if (!(bytes instanceof Uint8Array) || bytes.byteLength < HEADER_AT) return undefined;
+function unreadable(): Unreadable {
+  return "UNREADABLE";
+}
+
+function seal(key: string, owner: string, frame: Uint8Array, encryption: Keyring | undefined): Uint8Array {
+  const prefix = prefixOf(encryption?.current ?? "");
+  const bound = boundTo(prefix, key, owner);
+  if (encryption !== undefined) return Buffer.concat([prefix, encryption.seal(frame, bound)]);
+  return Buffer.concat([prefix, digestOf(bound, frame), frame]);
+}
+
+function open(key: string, owner: string, bytes: Uint8Array, encryption: Keyring | undefined): Uint8Array | Unreadable {
+  if (!(bytes instanceof Uint8Array) || bytes.byteLength < KEY_ID_AT) return "FOREIGN";
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!view.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
-  if (!view.subarray(MAGIC.length, MAGIC.length + DIGEST_BYTES).equals(digestOf(key, view))) return undefined;
-  const textAt = HEADER_AT + view.readUInt32BE(HEADER_AT - 4);
-  if (textAt > view.length) return undefined;
-  const header = parsed(view.toString("utf8", HEADER_AT, textAt));
-  return header === undefined ? undefined : entryOf(header, view.toString("utf8", textAt));
+  if (!view.subarray(0, MAGIC.length).equals(MAGIC)) return "FOREIGN";
+  if (view[MAGIC.length] !== VERSION) return "OTHER_VERSION";
+  const prefix = view.subarray(0, KEY_ID_AT + (view[KEY_ID_AT - 1] as number));
+  const id = prefix.toString("latin1", KEY_ID_AT);
+  const sealed = view.subarray(prefix.length);
+  if (id === "") return encryption === undefined ? openPlain(key, owner, prefix, sealed) : "NOT_ENCRYPTED";
+  if (encryption?.has(id) !== true) return "UNKNOWN_KEY";
+  return encryption.open(id, sealed, boundTo(prefix, key, owner)) ?? "DAMAGED";
 }
 
-function digestOf(key: string, bytes: Buffer): Buffer {
-  const bound = Buffer.concat([Buffer.from(`${key}\n`), bytes.subarray(MAGIC.length + DIGEST_BYTES)]);
-  return hash("sha256", bound, "buffer");
+function openPlain(key: string, owner: string, prefix: Buffer, sealed: Buffer): Uint8Array | Unreadable {
+  const frame = sealed.subarray(DIGEST_BYTES);
+  const digest = digestOf(boundTo(prefix, key, owner), frame);
+  return sealed.subarray(0, DIGEST_BYTES).equals(digest) ? frame : "DAMAGED";
 }
 
-function parsed(json: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+function prefixOf(keyId: string): Buffer {
+  return Buffer.from(`BWC${String.fromCharCode(VERSION, keyId.length)}${keyId}`, "latin1");
 }
 
-// Whoever can write to the tier can also compute a digest: the header is checked all the same.
-function entryOf(header: Record<string, unknown>, text: string): Entry | undefined {
-  const { form, status, headers, check, createdAt, expiresAt, model, usage, tags } = header;
-  if (form !== "value" && form !== "events") return undefined;
-  if (typeof check !== "string" || !isCount(status) || !isHeaders(headers)) return undefined;
-  if (!Number.isFinite(createdAt) || !Number.isFinite(expiresAt)) return undefined;
-  if (model !== undefined && typeof model !== "string") return undefined;
-  if (usage !== undefined && !isUsage(usage)) return undefined;
-  if (!isRecord(tags) || !Object.values(tags).every(isCount)) return undefined;
-  const answer: KeptAnswer = { form, text, head: { status, headers } };
-  return {
-    answer,
-    check,
-    createdAt: createdAt as number,
-    expiresAt: expiresAt as number,
-    model,
-    usage,
-    tags: tags as Record<string, number>,
-  };
+// With lengths, so that no two pairs of key and owner read the same.
+function boundTo(prefix: Buffer, key: string, owner: string): Buffer {
+  return Buffer.concat([prefix, Buffer.from(`${key.length}:${owner.length}:${key}${owner}`)]);
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function digestOf(bound: Buffer, frame: Uint8Array): Buffer {
+  return hash("sha256", Buffer.concat([bound, frame]), "buffer");
 }
 
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isHeaders(value: unknown): value is KeptAnswer["head"]["headers"] {
-  return (
-    Array.isArray(value) &&
-    value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string"))
-  );
-}
-
-const USAGE_KEYS: readonly string[] = ["inputTokens", "outputTokens", "cachedInputTokens", "reasoningTokens"];
-
-function isUsage(value: unknown): value is Usage {
-  if (!isRecord(value) || typeof value["inputTokens"] !== "number" || typeof value["outputTokens"] !== "number") {
-    return false;
-  }
-  return Object.entries(value).every(([name, count]) => USAGE_KEYS.includes(name) && typeof count === "number");
+// The second segment of a label is the operation.
+function contentOf({ answer, label }: Entry): string {
+  return `${answer.form}/${label.split("/", 2)[1] ?? ""}`;
 }

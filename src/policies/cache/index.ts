@@ -1,11 +1,17 @@
-import { defaultRuntime, OptionError, type Policy, type Runtime, tagList } from "../../core/index.ts";
+import { defaultRuntime, OptionError, type Policy, type Runtime, tagList, textOf } from "../../core/index.ts";
 import { Cache } from "./cache.ts";
+import { EntryCodec } from "./envelope.ts";
+import { Invalidations } from "./invalidations.ts";
+import { type CallPattern, readPattern } from "./label-pattern.ts";
 import { type CacheOptions, type CacheSettings, type CacheTuning, readOptions, readTuning } from "./options.ts";
 import type { MissReason } from "./search.ts";
-import { TagVersions } from "./tag-versions.ts";
 import { type OpenTier, Tiers } from "./tiers.ts";
 import { within } from "./within.ts";
 
+export type { CostFacts, CostFunction } from "./cost.ts";
+export type { EncryptionOptions } from "./encryption.ts";
+export type { CompressionOption } from "./envelope-options.ts";
+export { type CallPattern, labelMatcher } from "./label-pattern.ts";
 export { CACHE_DEFAULTS, type CacheOptions, type CacheTier, type CacheTuning } from "./options.ts";
 
 export interface CacheTierStats {
@@ -34,8 +40,15 @@ export interface CacheStats {
   /** By tier. */
   readonly hits: Readonly<Record<string, number>>;
   readonly misses: Readonly<Record<MissReason, number>>;
+  /** Those hits that were stale. */
+  readonly staleHits: number;
+  /** Calls that were given a fault from before. */
+  readonly negativeHits: number;
   /** Calls that the cache was not used for. */
   readonly bypassed: number;
+  /** Answers that were asked for in the background, failed ones included. */
+  readonly refreshes: number;
+  readonly failedRefreshes: number;
   readonly stores: number;
   /** Answers that were not kept. */
   readonly skipped: number;
@@ -43,7 +56,19 @@ export interface CacheStats {
   readonly droppedWrites: number;
 }
 
-export interface CacheSnapshot extends CacheStats, CacheSettings {
+export interface CacheSnapshot extends CacheStats, Omit<CacheSettings, "cost" | "compression" | "encryption"> {
+  /** `custom` for a function. */
+  readonly cost: "tokens" | "custom";
+  /** Name of the compressor; `none` without one. */
+  readonly compression: string;
+  /** Ids, never keys; absent when entries are not encrypted. */
+  readonly encryption: { readonly current: string; readonly ids: readonly string[] } | undefined;
+  /** Refreshes that are running. */
+  readonly refreshing: number;
+  /** Keys that calls of this process ask for, or wait for, under a lease. */
+  readonly leases: number;
+  /** False while some invalidation by another process may not be told: entries in memory are then given only a short time. */
+  readonly informed: boolean;
   readonly tiers: Readonly<Record<string, CacheTierStats>>;
 }
 
@@ -51,11 +76,23 @@ export interface CachePolicy extends Policy {
   readonly name: "cache";
   readonly runtime: Runtime;
   /**
-   * Makes every entry that carries one of `tags` stale, at once in this process; the promise resolves when the tiers
+   * Makes every entry invalid that carries one of `tags`, at once in this process; the promise resolves when the tiers
    * outside have taken note. A tier that is down does when it is back, and until then its entries of these tags
    * are not used. Answers on their way are not kept. At most 32 tags of 1 to 128 characters. Throws `OptionError`.
    */
   invalidateTags(tags: readonly string[]): Promise<void>;
+  /**
+   * Makes every entry invalid whose call matches `pattern`. That is text of the form `client/operation/model/route`, such
+   * as `tenant3/chat/gpt-4o-mini/*`: `*` stands for any text, alone or within a part; a part that the call does not have
+   * is empty; `%`, `/` and `*` themselves are written `%25`, `%2F` and `%2A`. Or it is an object of exact texts, in
+   * which what is left out may be anything. What is said of `invalidateTags` holds here, too. Throws `OptionError`.
+   */
+  invalidateMatching(pattern: string | CallPattern): Promise<void>;
+  /**
+   * Removes the entry of `key`, as `Explanation.cacheKey` tells it. What is said of `invalidateTags` holds here, too; but
+   * an answer on its way in another process is kept where no tier tells processes of invalidations. Throws `OptionError`.
+   */
+  invalidateKey(key: string): Promise<void>;
   /** Removes every entry of every tier; what is said of `invalidateTags` holds here, too. */
   clear(): Promise<void>;
   /** Waits until everything is written that is being written now. */
@@ -80,16 +117,23 @@ const CLOSING_MS = 1000;
  * kept. A tier that is slow, down or damaged costs a call at most `tierTimeout`, never its answer; after three failures
  * in a row it is left alone for 1 to 2 s. Writes to tiers outside the process delay nobody.
  *
- * How one call uses the cache (`default`, `refresh`, `bypass`, `only-if-cached`), its `ttl` and its `tags` come
- * with its scope. Refuses with `NotCachedError` when only a cached answer was wanted and there is none.
+ * How one call uses the cache (see `CacheDirectives`), its `ttl` and its `tags` come with its scope. Refuses with
+ * `NotCachedError` when only a cached answer was wanted and there is none.
  *
  * Throws `OptionError`, and whatever a tier throws when it is opened.
  */
 export function cache(options: CacheOptions, runtime: Runtime = defaultRuntime()): CachePolicy {
   const { tiers: given, settings } = readOptions(options);
-  const versions = new TagVersions();
-  const tiers: Tiers = new Tiers(given, versions, runtime, () => core.settings.tierTimeoutMs);
-  const core: Cache = new Cache(settings, tiers, versions, runtime);
+  const invalidations = new Invalidations();
+  const codec = new EntryCodec(() => core.settings);
+  const tiers: Tiers = new Tiers(given, {
+    codec,
+    invalidations,
+    runtime,
+    limitMs: () => core.settings.tierTimeoutMs,
+    maxStaleOnGapMs: () => core.settings.maxStaleOnGapMs,
+  });
+  const core: Cache = new Cache(settings, tiers, invalidations, runtime);
 
   const stats = (): CacheStats => {
     const { misses, ...counts } = core.counts;
@@ -111,9 +155,18 @@ export function cache(options: CacheOptions, runtime: Runtime = defaultRuntime()
       const list = tagList("tags", tags);
       if (list.length === 0) return;
       await tiers.invalidate(list);
-      runtime.events.emit("cache.invalidated", undefined, { tags: list });
     },
-    clear: () => tiers.clear(),
+    async invalidateMatching(pattern) {
+      await tiers.sweep(readPattern("pattern", pattern));
+    },
+    async invalidateKey(key) {
+      core.negatives.delete(textOf("key", key));
+      await tiers.invalidateKey(key);
+    },
+    clear() {
+      core.negatives.clear();
+      return tiers.clear();
+    },
     flush: () => tiers.flush(),
     tier(name) {
       const tier = tiers.all.find((one) => one.name === name);
@@ -127,16 +180,32 @@ export function cache(options: CacheOptions, runtime: Runtime = defaultRuntime()
       core.settings = readTuning(changes, core.settings);
     },
     snapshot: () => ({
-      ...core.settings,
+      ...shown(core.settings),
       ...stats(),
+      refreshing: core.refreshes.running,
+      leases: core.leases.size,
+      informed: tiers.watch.connected,
       tiers: Object.fromEntries(tiers.all.map((tier) => [tier.name, statsOf(tier)])),
     }),
     async close() {
       if (core.closed) return;
       core.closed = true;
+      core.refreshes.close();
+      tiers.watch.stop();
+      await within(runtime.clock, CLOSING_MS, core.leases.close());
       await within(runtime.clock, CLOSING_MS, tiers.flush());
       await Promise.all(tiers.all.map((tier) => within(runtime.clock, CLOSING_MS, tier.close())));
     },
+  };
+}
+
+// Plain data: no functions, and no keys.
+function shown(settings: CacheSettings): Pick<CacheSnapshot, keyof CacheSettings> {
+  return {
+    ...settings,
+    cost: settings.cost === "tokens" ? "tokens" : "custom",
+    compression: settings.compression.name,
+    encryption: settings.encryption?.shown(),
   };
 }
 

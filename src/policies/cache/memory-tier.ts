@@ -1,7 +1,16 @@
 import type { Entry, EntryStore, Runtime, StoreStats } from "../../core/index.ts";
+import type { InvalidationWatch } from "./invalidation-watch.ts";
+import type { Invalidations } from "./invalidations.ts";
+import type { CacheTier } from "./options.ts";
 import type { Hit, Search } from "./search.ts";
-import type { TagVersions } from "./tag-versions.ts";
 import { TierFailures } from "./tier-failures.ts";
+
+/** What a tier inside the process goes by. */
+export interface MemoryContext {
+  readonly invalidations: Invalidations;
+  readonly watch: InvalidationWatch;
+  readonly runtime: Runtime;
+}
 
 /** A tier inside the process: asked without a single asynchronous step. */
 export class MemoryTier {
@@ -10,38 +19,52 @@ export class MemoryTier {
   enabled = true;
   hits = 0;
   readonly failures: TierFailures;
+  readonly #ttlMs: number;
   readonly #store: EntryStore;
-  readonly #versions: TagVersions;
-  readonly #runtime: Runtime;
+  readonly #context: MemoryContext;
 
-  constructor(name: string, store: EntryStore, versions: TagVersions, runtime: Runtime) {
+  constructor({ name, ttlMs }: CacheTier, store: EntryStore, context: MemoryContext) {
     this.name = name;
-    this.failures = new TierFailures(name, runtime);
+    this.failures = new TierFailures(name, context.runtime);
+    this.#ttlMs = ttlMs ?? Number.POSITIVE_INFINITY;
     this.#store = store;
-    this.#versions = versions;
-    this.#runtime = runtime;
+    this.#context = context;
   }
 
   find(search: Search): Hit | undefined {
     const { key } = search.fingerprint;
     const entry = this.#attempt("get", () => this.#store.get(key));
     if (entry === undefined) return undefined;
-    const reply = search.judge(entry, this.#versions.of(Object.keys(entry.tags)), this.#runtime.clock);
+    const { invalidations, watch, runtime } = this.#context;
+    // Nothing is wrong with it; but what made it invalid may not have been told.
+    if (!watch.vouchesFor(entry)) return undefined;
+    const reply = search.judge(entry, invalidations.holds(entry), runtime.clock);
     if (reply !== undefined) return { tier: this.name, reply, entry };
-    if (search.reason === "invalidated") this.#attempt("delete", () => this.#store.delete(key));
+    if (search.reason === "invalidated") this.delete(key);
     return undefined;
   }
 
-  /** Keeps `entry`, whose tags nobody has invalidated since `search` began. */
+  /** Keeps `entry`, which nothing has invalidated since `search` began. */
   keep(search: Search, entry: Entry): void {
-    const tags = this.#versions.of(Object.keys(entry.tags));
-    this.#attempt("set", () => this.#store.set(search.fingerprint.key, { ...entry, tags }));
+    const { invalidations, runtime } = this.#context;
+    const lastAt = runtime.clock.wall() + this.#ttlMs;
+    const own = {
+      ...entry,
+      freshUntil: Math.min(entry.freshUntil, lastAt),
+      expiresAt: Math.min(entry.expiresAt, lastAt),
+      sweep: invalidations.now,
+    };
+    this.#attempt("set", () => this.#store.set(search.fingerprint.key, own));
   }
 
   /** Keeps what a lower tier had, unless a newer answer has come meanwhile. */
   promote(search: Search, entry: Entry): void {
     const present = this.#attempt("get", () => this.#store.get(search.fingerprint.key));
     if (present === undefined || present.createdAt <= entry.createdAt) this.keep(search, entry);
+  }
+
+  delete(key: string): void {
+    this.#attempt("delete", () => this.#store.delete(key));
   }
 
   clear(): void {

@@ -1,12 +1,12 @@
 import type { Call, Clock, Entry, EventMap, Fingerprint, Reply } from "../../core/index.ts";
-import type { TagVersions } from "./tag-versions.ts";
+import { isWithin, type Limits } from "./freshness.ts";
+import type { Invalidations } from "./invalidations.ts";
+import type { KnownMarks } from "./tier-marks.ts";
 
 const TAGS_MAX = 32;
+const KEY_MARK = "\u0000";
 
 export type MissReason = EventMap["cache.miss"]["reason"];
-
-/** Generation of each tag. */
-export type Generations = Readonly<Record<string, number>>;
 
 /** What a tier answers a search with. */
 export interface Hit {
@@ -19,30 +19,44 @@ export interface Hit {
 export class Search {
   readonly call: Call;
   readonly fingerprint: Fingerprint;
-  /** The process's version of all tags when the search began: what was invalidated later, it must not find or keep. */
+  /** The process's count of invalidations when the search began: what was invalidated later, it must not find or keep. */
   readonly version: number;
+  /** How old or stale an answer it takes. */
+  limits: Limits;
+  /** One of several questions of a call: it does not wait for its turn to ask while others wait for another of them. */
+  isPart = false;
+  /** Whether something was found that is in order but for its age. */
+  outdated = false;
   /** The most telling reason so far. */
   reason: MissReason = "absent";
   /** What a new entry is to carry: the call's tags, and those of an entry that only lacked some of them. */
   tags: readonly string[];
-  readonly #versions: TagVersions;
-  /** By tier, the generations of the call's tags before the provider was asked. */
-  #generations: Map<object, Generations> | undefined;
+  readonly #invalidations: Invalidations;
+  /** By tier, what it told before the provider was asked. */
+  #marks: Map<object, KnownMarks> | undefined;
 
-  constructor(call: Call, fingerprint: Fingerprint, versions: TagVersions) {
+  constructor(call: Call, fingerprint: Fingerprint, invalidations: Invalidations, limits: Limits) {
     this.call = call;
     this.fingerprint = fingerprint;
-    this.version = versions.now;
+    this.version = invalidations.now;
+    this.limits = limits;
     this.tags = call.scope.tags;
-    this.#versions = versions;
+    this.#invalidations = invalidations;
+  }
+
+  /** Whether nothing has been invalidated since the search began that concerns an answer to it with `tags`. */
+  standsFor(tags: readonly string[]): boolean {
+    if (this.#invalidations.now === this.version) return true;
+    const marks = [...tags, keyMark(this.fingerprint.key)];
+    return this.#invalidations.unchangedSince(this.version, marks, this.call.label);
   }
 
   /**
-   * The reply that `entry` gives to this call. `generations` are its tags' present ones in the tier it comes from.
+   * The reply that `entry` gives to this call. `holds`: the tier it comes from knows of nothing that has made it invalid.
    * Otherwise `undefined`, and `reason` says why.
    */
-  judge(entry: Entry, generations: Generations, clock: Clock): Reply | undefined {
-    this.reason = this.#objection(entry, generations, clock) ?? "shape";
+  judge(entry: Entry, holds: boolean, clock: Clock): Reply | undefined {
+    this.reason = this.#objection(entry, holds, clock) ?? "shape";
     if (this.reason !== "shape") return undefined;
     try {
       return this.call.wire.replay(this.call, entry.answer);
@@ -51,28 +65,54 @@ export class Search {
     }
   }
 
-  learn(tier: object, generations: Generations): void {
-    this.#generations ??= new Map();
-    this.#generations.set(tier, generations);
+  learn(tier: object, marks: KnownMarks): void {
+    this.#marks ??= new Map();
+    this.#marks.set(tier, marks);
+  }
+
+  /** Whether no tier has told `other` of an invalidation that it had not told this one of. */
+  sawTheSame(other: Search): boolean {
+    if (this.#marks === undefined || other.#marks === undefined) return true;
+    for (const [tier, { generations, sweep }] of other.#marks) {
+      const own = this.#marks.get(tier);
+      if (own === undefined) continue;
+      const differs = (tag: string): boolean =>
+        Object.hasOwn(own.generations, tag) && own.generations[tag] !== generations[tag];
+      if (own.sweep !== sweep || Object.keys(generations).some(differs)) return false;
+    }
+    return true;
   }
 
   /** What a new entry of `tags` carries in `tier`; `undefined` when the tier did not tell before the provider was asked. */
-  generationsIn(tier: object, tags: readonly string[]): Generations | undefined {
-    if (tags.length === 0) return {};
-    const learnt = this.#generations?.get(tier);
-    return learnt !== undefined && tags.every((tag) => Object.hasOwn(learnt, tag)) ? learnt : undefined;
+  learnt(tier: object, tags: readonly string[]): KnownMarks | undefined {
+    const marks = this.#marks?.get(tier);
+    return marks !== undefined && tags.every((tag) => Object.hasOwn(marks.generations, tag)) ? marks : undefined;
   }
 
-  #objection(entry: Entry, generations: Generations, clock: Clock): MissReason | undefined {
+  #objection(entry: Entry, holds: boolean, clock: Clock): MissReason | undefined {
     if (entry.check !== this.fingerprint.check) return "mismatch";
-    if (entry.expiresAt <= clock.wall()) return "expired";
+    const now = clock.wall();
+    if (entry.expiresAt <= now) return "expired";
     const tags = Object.keys(entry.tags);
-    const current = tags.every((tag) => entry.tags[tag] === generations[tag]);
-    if (!current || !this.#versions.unchangedSince(this.version, tags)) return "invalidated";
+    if (!holds || !this.standsFor(tags)) return "invalidated";
     const wanted = this.call.scope.tags;
-    if (wanted.every((tag) => Object.hasOwn(entry.tags, tag))) return undefined;
-    // An invalidation of a tag that it lacks would not reach it.
-    this.tags = [...new Set([...wanted, ...tags])].slice(0, TAGS_MAX);
-    return "absent";
+    if (!wanted.every((tag) => Object.hasOwn(entry.tags, tag))) {
+      // An invalidation of a tag that it lacks would not reach it.
+      this.tags = [...new Set([...wanted, ...tags])].slice(0, TAGS_MAX);
+      return "absent";
+    }
+    if (isWithin(this.limits, entry, now)) return undefined;
+    this.outdated = true;
+    return entry.freshUntil <= now ? "expired" : "refresh";
   }
+}
+
+/** What stands among the tags for the key itself; no tag begins like that. */
+export function keyMark(key: string): string {
+  return `${KEY_MARK}${key}`;
+}
+
+/** The key that `tag` stands for; `undefined` for a tag of a call's. */
+export function keyOfMark(tag: string): string | undefined {
+  return tag.startsWith(KEY_MARK) ? tag.slice(KEY_MARK.length) : undefined;
 }

@@ -2,6 +2,8 @@ import type { Runtime } from "../../core/index.ts";
 import { TierCircuit } from "./tier-circuit.ts";
 import type { TierFailures } from "./tier-failures.ts";
 
+const LATE_MS = 5;
+
 /** Stands before a store that may be slow, down or broken: whatever it does, an operation ends in time. */
 export class TierGuard {
   readonly #tier: string;
@@ -29,7 +31,8 @@ export class TierGuard {
    */
   run<T extends object | true>(operation: string, limitMs: number, work: () => Promise<T>): Promise<T | undefined> {
     const { clock } = this.#runtime;
-    const ticket = this.#circuit.enter(clock.now());
+    const startedAt = clock.now();
+    const ticket = this.#circuit.enter(startedAt);
     if (ticket === undefined) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       let over = false;
@@ -41,7 +44,13 @@ export class TierGuard {
         else this.#succeeded(ticket);
         resolve(result);
       };
-      const timer = clock.timer(limitMs, () => end(undefined, "TIMEOUT"));
+      const expire = (): void => end(undefined, "TIMEOUT");
+      let timer = clock.timer(limitMs, () => {
+        const lateMs = clock.now() - startedAt - limitMs;
+        // A process that was busy for so long has not had the time to look: the answer may be here.
+        if (lateMs < LATE_MS) expire();
+        else timer = clock.timer(Math.min(lateMs, limitMs), expire);
+      });
       begin(work).then(end, (error: unknown) => end(undefined, error));
     });
   }

@@ -1,25 +1,39 @@
-import type { Entry, Runtime } from "../../core/index.ts";
-import { ByteTier } from "./byte-tier.ts";
+import type { Entry, EventMap, MarksChange, Store } from "../../core/index.ts";
+import { ByteTier, type TierContext } from "./byte-tier.ts";
+import { InvalidationWatch } from "./invalidation-watch.ts";
+import { ANY_LABEL, matcherOf } from "./label-pattern.ts";
 import { MemoryTier } from "./memory-tier.ts";
 import type { CacheTier } from "./options.ts";
-import type { Hit, Search } from "./search.ts";
-import type { TagVersions } from "./tag-versions.ts";
+import { type Hit, keyMark, keyOfMark, type Search } from "./search.ts";
 
 export type OpenTier = MemoryTier | ByteTier;
+
+export interface TiersContext extends TierContext {
+  /** How long an entry in memory is given while invalidations by others may not be told, in milliseconds. */
+  readonly maxStaleOnGapMs: () => number;
+}
 
 /** All tiers of a cache, fastest first. */
 export class Tiers {
   readonly all: readonly OpenTier[];
-  readonly #versions: TagVersions;
+  readonly watch: InvalidationWatch;
+  readonly #context: TiersContext;
 
-  constructor(tiers: readonly CacheTier[], versions: TagVersions, runtime: Runtime, limitMs: () => number) {
-    this.#versions = versions;
-    this.all = tiers.map((tier) => {
-      const store = tier.open(runtime);
+  /** Throws whatever a tier throws when it is opened; those before it are closed then. */
+  constructor(tiers: readonly CacheTier[], context: TiersContext) {
+    this.#context = context;
+    this.watch = new InvalidationWatch(context.runtime.clock, context.maxStaleOnGapMs);
+    const stores = openAll(tiers, context);
+    this.all = tiers.map((tier, index) => {
+      const store = stores[index] as Store;
       return store.holds === "entries"
-        ? new MemoryTier(tier.name, store, versions, runtime)
-        : new ByteTier(tier.name, store, versions, runtime, limitMs);
+        ? new MemoryTier(tier, store, { ...context, watch: this.watch })
+        : new ByteTier(tier, store, context);
     });
+    for (const tier of this.bytes) {
+      const watched = tier.watch((change) => this.#hear(tier, change));
+      if (watched !== undefined) this.watch.add(watched);
+    }
   }
 
   get bytes(): readonly ByteTier[] {
@@ -40,7 +54,6 @@ export class Tiers {
 
   /** Learns what a new entry has to carry; `undefined` when there is nothing to wait for. */
   prepare(search: Search): Promise<unknown> | undefined {
-    if (search.call.scope.tags.length === 0) return undefined;
     const asked = this.bytes.filter((tier) => tier.enabled).map((tier) => tier.prepare(search));
     return asked.length === 0 ? undefined : Promise.all(asked);
   }
@@ -50,13 +63,26 @@ export class Tiers {
   }
 
   async invalidate(tags: readonly string[]): Promise<void> {
-    this.#versions.invalidate(tags);
-    await Promise.all(this.bytes.map((tier) => tier.invalidate(tags)));
+    this.#context.invalidations.invalidate(tags);
+    await this.#tell(this.bytes, (tier) => tier.oweTags(tags));
+    this.#report({ tags }, "here");
+  }
+
+  async sweep(pattern: string): Promise<void> {
+    this.#context.invalidations.sweep(pattern);
+    await this.#tell(this.bytes, (tier) => tier.oweSweep(pattern));
+    this.#report({ pattern }, "here");
+  }
+
+  async invalidateKey(key: string): Promise<void> {
+    await this.#forgetKey(key, this.bytes);
+    this.#report({ key }, "here");
   }
 
   async clear(): Promise<void> {
-    this.#versions.invalidateAll();
-    await Promise.all(this.all.map((tier) => tier.clear()));
+    this.#forgetMemory();
+    await this.#tell(this.bytes, (tier) => tier.oweClear());
+    this.#report({ everything: true }, "here");
   }
 
   async flush(): Promise<void> {
@@ -70,10 +96,95 @@ export class Tiers {
 
   #found(tier: OpenTier, index: number, search: Search, hit: Hit): Hit {
     tier.hits++;
-    // What was invalidated after it was found would seem valid in the tiers above.
-    if (this.#versions.unchangedSince(search.version, Object.keys(hit.entry.tags))) {
-      for (const above of this.all.slice(0, index)) if (above.enabled) above.promote(search, hit.entry);
-    }
+    if (index > 0) this.#promote(index, search, hit.entry);
     return hit;
   }
+
+  #promote(index: number, search: Search, entry: Entry): void {
+    // What was invalidated after it was found would seem valid in the tiers above.
+    if (!search.standsFor(Object.keys(entry.tags))) return;
+    for (const above of this.all.slice(0, index)) if (above.enabled) above.promote(search, entry);
+  }
+
+  /**
+   * Everything is noted at once, and the stores are told from the last to the first: whoever finds nothing in an upper
+   * tier that has been told must find nothing in one below, either.
+   */
+  async #tell(tiers: readonly ByteTier[], owe: (tier: ByteTier) => void): Promise<void> {
+    for (const tier of tiers) owe(tier);
+    for (const tier of tiers.toReversed()) await tier.pay();
+  }
+
+  #forgetMemory(): void {
+    this.#context.invalidations.everything();
+    for (const tier of this.all) if (tier.holds === "entries") tier.clear();
+  }
+
+  /** Others have invalidated something in the store of `teller`. */
+  #hear(teller: ByteTier, change: MarksChange): void {
+    const { invalidations, runtime } = this.#context;
+    if (change.kind === "missed") {
+      this.#forgetMemory();
+      runtime.events.emit("cache.gap", undefined, { tier: teller.name });
+      return;
+    }
+    // Those that tell of it themselves have been told by whoever did it.
+    const others = this.bytes.filter((tier) => tier !== teller && !tier.tells);
+    if (change.kind === "tags") {
+      this.#hearTags(change.tags, others);
+    } else if (change.kind === "sweep") {
+      // One of a later version, that cannot be read here, may mean anything.
+      const pattern = matcherOf(change.pattern) === undefined ? ANY_LABEL : change.pattern;
+      invalidations.sweep(pattern);
+      void this.#tell(others, (tier) => tier.oweSweep(pattern));
+      this.#report({ pattern }, "elsewhere");
+    } else {
+      this.#forgetMemory();
+      void this.#tell(others, (tier) => tier.oweClear());
+      this.#report({ everything: true }, "elsewhere");
+    }
+  }
+
+  #hearTags(marks: readonly string[], others: readonly ByteTier[]): void {
+    const tags = marks.filter((mark) => keyOfMark(mark) === undefined);
+    if (tags.length > 0) {
+      this.#context.invalidations.invalidate(tags);
+      void this.#tell(others, (tier) => tier.oweTags(tags));
+      this.#report({ tags }, "elsewhere");
+    }
+    for (const key of marks.map(keyOfMark)) {
+      if (key === undefined) continue;
+      void this.#forgetKey(key, others);
+      this.#report({ key }, "elsewhere");
+    }
+  }
+
+  #forgetKey(key: string, tiers: readonly ByteTier[]): Promise<void> {
+    this.#context.invalidations.invalidate([keyMark(key)]);
+    for (const tier of this.all) if (tier.holds === "entries") tier.delete(key);
+    return this.#tell(tiers, (tier) => tier.oweKey(key));
+  }
+
+  #report(what: Partial<EventMap["cache.invalidated"]>, by: "here" | "elsewhere"): void {
+    const whole = { tags: [], pattern: undefined, key: undefined, everything: false, ...what, by };
+    this.#context.runtime.events.emit("cache.invalidated", undefined, whole);
+  }
+}
+
+function openAll(tiers: readonly CacheTier[], { runtime }: TierContext): readonly Store[] {
+  const stores: Store[] = [];
+  try {
+    for (const tier of tiers) stores.push(tier.open(runtime));
+  } catch (error) {
+    for (const store of stores) closeQuietly(store);
+    throw error;
+  }
+  return stores;
+}
+
+/** What goes wrong here must not hide why. */
+function closeQuietly(store: Store): void {
+  try {
+    void Promise.resolve(store.close?.()).catch(() => {});
+  } catch {}
 }

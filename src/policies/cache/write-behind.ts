@@ -11,11 +11,11 @@ export class WriteBehind {
     return this.#pending.size;
   }
 
-  /** Begins a write of about `bytes`. `write` says whether it succeeded; it must not reject. */
-  add(bytes: number, write: () => Promise<boolean>): void {
+  /** Begins a write of about `bytes`, unless there is no room. `write` says whether it succeeded; it must not reject. */
+  add(bytes: number, write: () => Promise<boolean>): boolean {
     if (this.#pending.size >= WRITES_MAX || this.#bytes + bytes > BYTES_MAX) {
       this.dropped++;
-      return;
+      return false;
     }
     this.#bytes += bytes;
     const done = write().then((written) => {
@@ -24,6 +24,7 @@ export class WriteBehind {
       if (!written) this.dropped++;
     });
     this.#pending.add(done);
+    return true;
   }
 
   /** Waits for the writes that are under way now. */

@@ -72,8 +72,8 @@ function questionOf(call: Call, { when }: CoalesceSettings): string | undefined 
     if (when === "deterministic" && call.temperature !== 0) return undefined;
     const fingerprint = call.fingerprint();
     if (fingerprint === undefined) return undefined;
-    // Who wants a fresh answer must not join one that was asked for before.
-    return `${cache}\n${fingerprint.key}${fingerprint.check}\n${call.wire.shape(call)}`;
+    // Who wants a fresh answer must not join one that was asked for before, nor who asks after an invalidation.
+    return `${cache}\n${call.epoch}\n${fingerprint.key}${fingerprint.check}\n${call.wire.shape(call)}`;
   } catch {
     return undefined;
   }

@@ -26,7 +26,29 @@ export function mergeChunks(chunks: readonly JsonObject[]): JsonObject | undefin
   }
   if (choices.size === 0) return undefined;
   top["choices"] = [...choices].sort(([left], [right]) => left - right).map(([, draft]) => finished(draft));
-  return top;
+  return inOrder(top, TOP_ORDER);
+}
+
+const TOP_ORDER = ["id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint"];
+const CHOICE_ORDER = ["index", "message", "logprobs", "finish_reason"];
+const MESSAGE_ORDER = ["role", "content", "refusal"];
+const CALL_ORDER = ["id", "type"];
+
+/** The same in an order that does not depend on how it came: these fields, then the others by name. */
+function inOrder(draft: Draft, leading: readonly string[]): Draft {
+  const others = Object.keys(draft).filter((field) => !leading.includes(field));
+  const fields = [...leading.filter((field) => field in draft), ...others.sort()];
+  return Object.fromEntries(fields.map((field) => [field, draft[field]]));
+}
+
+/** Whether `piece` is in a place where texts come in pieces: the same text in one chunk, and in several, is merged alike. */
+export function hasPiece({ choices }: JsonObject, piece: string): boolean {
+  const [choice, ...others] = objectsIn(choices);
+  if (choice === undefined || others.length > 0) return false;
+  const delta = objectOf(choice["delta"]);
+  const [call, ...calls] = objectsIn(delta["tool_calls"]);
+  if (calls.length === 0 && objectOf(call?.["function"])["arguments"] === piece) return true;
+  return Object.entries(delta).some(([field, value]) => PIECEWISE.has(field) && value === piece);
 }
 
 const BESIDE_CHOICE: ReadonlySet<string> = new Set(["delta", "logprobs"]);
@@ -139,6 +161,7 @@ function assignFilled(target: Draft, source: JsonObject, except: ReadonlySet<str
 }
 
 function finished({ fields, message, calls }: ChoiceDraft): Draft {
-  if (calls.size === 0) return { ...fields, message };
-  return { ...fields, message: { ...message, tool_calls: [...calls.values()] } };
+  const tool_calls = [...calls.values()].map((call) => inOrder(call, CALL_ORDER));
+  const said = inOrder({ ...message, ...(calls.size > 0 && { tool_calls }) }, MESSAGE_ORDER);
+  return inOrder({ ...fields, message: said }, CHOICE_ORDER);
 }

@@ -1,11 +1,12 @@
 import { isFilled, isObject, type JsonObject, objectOf, objectsIn } from "./json.ts";
+import { textPieces } from "./text-pieces.ts";
 
 /** A message is told in this order; what is not listed goes with the role. */
 const TOLD_LATER = ["reasoning", "reasoning_content", "content", "refusal", "tool_calls", "function_call"] as const;
 
 /**
- * The events of the stream in which a whole chat completion might have come: for each choice its role, its message
- * and its finish, then usage if it is asked for, and `[DONE]`. `undefined`: the usage that is asked for is not known.
+ * The events of the stream in which a whole chat completion might have come: for each choice its role, its message in
+ * pieces and its finish, then usage if it is asked for, and `[DONE]`. `undefined`: the usage that is asked for is not known.
  */
 export function splitCompletion(completion: JsonObject, includeUsage: boolean): string[] | undefined {
   const { choices, usage, object: _, ...rest } = completion;
@@ -25,9 +26,15 @@ function choiceChunks(choice: JsonObject): JsonObject[] {
   const { index, message, logprobs, finish_reason, ...beside } = choice;
   const said = objectOf(message);
   const first = Object.entries(said).filter(([field]) => !TOLD_LATER.some((later) => later === field));
-  const opening = { role: "assistant", content: typeof said["content"] === "string" ? "" : null, refusal: null };
+  const opening = {
+    role: "assistant",
+    content: typeof said["content"] === "string" ? "" : null,
+    ...("refusal" in said && { refusal: null }),
+  };
   const deltas: JsonObject[] = [{ ...opening, ...Object.fromEntries(first) }];
-  for (const field of TOLD_LATER) if (isFilled(said[field])) deltas.push({ [field]: deltaOf(field, said[field]) });
+  for (const field of TOLD_LATER) {
+    if (isFilled(said[field])) deltas.push(...deltasOf(field, said[field], objectOf(logprobs)));
+  }
   const chunks: JsonObject[] = deltas.map((delta) => ({
     index,
     delta,
@@ -37,10 +44,25 @@ function choiceChunks(choice: JsonObject): JsonObject[] {
   return [...chunks, { index, delta: {}, logprobs: null, finish_reason, ...beside }];
 }
 
-// Mistral leaves out the type, without which the SDK takes no call from a stream.
-function deltaOf(field: string, value: unknown): unknown {
-  if (field !== "tool_calls") return value;
-  return objectsIn(value).map((call, index) => ({ ...("function" in call && { type: "function" }), ...call, index }));
+/** What is told of a field, a text in several pieces. */
+function deltasOf(field: string, value: unknown, logprobs: JsonObject): JsonObject[] {
+  if (field === "tool_calls") return callDeltas(objectsIn(value));
+  // Log probabilities stand beside the text that they are of.
+  if (typeof value !== "string" || isFilled(logprobs[field])) return [{ [field]: value }];
+  return textPieces(value).map((piece) => ({ [field]: piece }));
+}
+
+function callDeltas(calls: readonly JsonObject[]): JsonObject[] {
+  const deltas: JsonObject[] = [];
+  const opening = calls.map((call, index) => {
+    const { arguments: args } = objectOf(call["function"]);
+    const [first, ...rest] = typeof args === "string" ? textPieces(args) : [];
+    for (const piece of rest) deltas.push({ tool_calls: [{ index, function: { arguments: piece } }] });
+    const called = rest.length === 0 ? {} : { function: { ...objectOf(call["function"]), arguments: first } };
+    // Mistral leaves out the type, without which the SDK takes no call from a stream.
+    return { ...call, ...("function" in call && { type: call["type"] ?? "function" }), ...called, index };
+  });
+  return [{ tool_calls: opening }, ...deltas];
 }
 
 // Log probabilities go with the text that they are of.

@@ -7,9 +7,8 @@ const ACCOUNTS = ["openai-organization", "openai-project"];
 /** The headers that `readCredential` reads. */
 export const CREDENTIAL_HEADERS: readonly string[] = [...SECRETS, ...ACCOUNTS];
 
-/** A one-way name for who asks; `anonymous` without a credential. */
+/** A one-way name for who asks; `anonymous` without a credential and an account. */
 export function readCredential(headers: Headers): string {
-  const secrets = SECRETS.map((name) => headers.get(name));
-  if (secrets.every((secret) => secret === null || secret === "")) return "anonymous";
-  return secretName(JSON.stringify([...secrets, ...ACCOUNTS.map((name) => headers.get(name))]));
+  const told = CREDENTIAL_HEADERS.map((name) => headers.get(name));
+  return told.every((value) => value === null || value === "") ? "anonymous" : secretName(JSON.stringify(told));
 }

@@ -1,19 +1,7 @@
 import type { Call, Identity } from "../../core/index.ts";
+import { givesFloats, plainInput } from "./embedding-request.ts";
+import { OUTSIDE_THE_KEY } from "./identity-fields.ts";
 import { isFilled, isObject, type JsonObject, objectOf, objectsIn } from "./json.ts";
-
-/** What cannot change the answer. Everything else is in the key, fields that we do not know included. */
-const OUTSIDE: ReadonlySet<string> = new Set([
-  "stream",
-  "stream_options",
-  "user",
-  "safety_identifier",
-  "metadata",
-  "store",
-  "prompt_cache_key",
-  "prompt_cache_retention",
-  "prompt_cache_options",
-  "service_tier",
-]);
 
 /** Tools that the caller runs; the provider runs any other, and its results change with time. */
 const OWN_TOOLS: ReadonlySet<unknown> = new Set(["function", "custom"]);
@@ -25,7 +13,8 @@ const DEPTH_MAX = 64;
 export function identityOf(call: Call): Identity {
   const request = objectOf(call.request);
   const bypass = stateIn(request);
-  return bypass === undefined ? { material: materialOf(request) } : { bypass };
+  if (bypass !== undefined) return { bypass };
+  return { material: call.operation === "embeddings" ? embeddingMaterial(request) : materialOf(request) };
 }
 
 /** Why the answer depends on more than the request. */
@@ -50,14 +39,29 @@ function searchesTheWeb({ web_search_options, search_parameters, model }: JsonOb
 function losesDigits(value: unknown, depth: number): boolean {
   if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value);
   if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return false;
-  return Object.values(value).some((member) => losesDigits(member, depth + 1));
+  if (Array.isArray(value)) {
+    for (const item of value) if (losesDigits(item, depth + 1)) return true;
+    return false;
+  }
+  for (const key of Object.keys(value)) if (losesDigits((value as JsonObject)[key], depth + 1)) return true;
+  return false;
 }
 
-function materialOf(request: JsonObject): JsonObject {
-  const entries = Object.entries(request)
-    .filter(([field]) => !OUTSIDE.has(field))
-    .map(([field, value]) => [field, NORMAL_FORMS.get(field)?.(value) ?? value] as const);
-  return Object.fromEntries(entries);
+function materialOf(request: JsonObject): Record<string, unknown> {
+  const material: Record<string, unknown> = {};
+  for (const field of Object.keys(request)) {
+    if (OUTSIDE_THE_KEY.has(field)) continue;
+    setField(material, field, NORMAL_FORMS.get(field)?.(request[field]) ?? request[field]);
+  }
+  return material;
+}
+
+// Either format of a vector of floats is kept as the other.
+function embeddingMaterial(request: JsonObject): JsonObject {
+  const material = materialOf(request);
+  material["input"] = plainInput(request["input"]);
+  if (givesFloats(request)) delete material["encoding_format"];
+  return material;
 }
 
 const NORMAL_FORMS: ReadonlyMap<string, (value: unknown) => unknown> = new Map([
@@ -89,9 +93,16 @@ function onlyText(content: unknown, textType: string): string | undefined {
 function propertiesInOrder(value: unknown, depth: number): unknown {
   if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return value;
   if (Array.isArray(value)) return value.map((item) => propertiesInOrder(item, depth + 1));
-  const entries = Object.entries(value).map(([key, member]): [string, unknown] => {
-    const ordered = propertiesInOrder(member, depth + 1);
-    return [key, key === "properties" && isObject(ordered) ? { inOrder: Object.entries(ordered) } : ordered];
-  });
-  return Object.fromEntries(entries);
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const ordered = propertiesInOrder((value as JsonObject)[key], depth + 1);
+    setField(copy, key, key === "properties" && isObject(ordered) ? { inOrder: Object.entries(ordered) } : ordered);
+  }
+  return copy;
+}
+
+// Assigned, this one name would be lost.
+function setField(target: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== "__proto__") target[name] = value;
+  else Object.defineProperty(target, name, { value, enumerable: true });
 }

@@ -9,6 +9,7 @@ export { readCredential } from "./credential.ts";
 export { readFailure } from "./failure.ts";
 export { readLimits } from "./limits.ts";
 export { type RequestReading, readRequest } from "./request.ts";
+export { bindsItsBody } from "./request-headers.ts";
 export { type StreamReader, streamReader } from "./stream.ts";
 export { readWhole } from "./whole.ts";
-export { openaiWire } from "./wire.ts";
+export { openaiWholeWire, openaiWire } from "./wire.ts";

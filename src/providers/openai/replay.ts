@@ -11,9 +11,11 @@ import {
   streamReply,
   valueReply,
 } from "../../core/index.ts";
-import { EventSplitter, eventData } from "../sse.ts";
-import { mergeChunks } from "./chat-merge.ts";
+import { eventsOf, type Stretch, unpackEvents } from "../packed-events/index.ts";
+import { eventData } from "../sse.ts";
+import { hasPiece, mergeChunks } from "./chat-merge.ts";
 import { splitCompletion } from "./chat-split.ts";
+import { givenEmbeddings } from "./embedding-kept.ts";
 import { isObject, type JsonObject, objectOf, parseJson } from "./json.ts";
 import type { Operation } from "./request.ts";
 import { splitResponse } from "./responses-split.ts";
@@ -40,27 +42,46 @@ export function declinesObfuscation(call: Call): boolean {
   return objectOf(objectOf(call.request)["stream_options"])["include_obfuscation"] === false;
 }
 
-function wholeValue(call: Call, kept: KeptAnswer): Reply {
-  return valueReply(kept.text, settlementOf(call, kept, kept.text), headOf(call, kept), "cache");
+function wholeValue(call: Call, kept: KeptAnswer): Reply | undefined {
+  const text = call.operation === "embeddings" ? givenEmbeddings(objectOf(call.request), kept.text) : kept.text;
+  if (text === undefined) return undefined;
+  return valueReply(text, settlementOf(call, kept, kept.text), headOf(call, kept), "cache");
 }
 
 function wholeOfEvents(call: Call, kept: KeptAnswer, operation: Operation): Reply | undefined {
-  const payloads = eventsIn(kept.text).map(payloadOf).filter(isObject);
-  const answer = operation === "responses" ? completedResponse(payloads) : completionOf(payloads);
+  const { stretches } = unpackEvents(kept.text);
+  const answer = operation === "responses" ? completedResponse(stretches) : completionOf(stretches);
   if (answer === undefined) return undefined;
   const text = JSON.stringify(answer);
   return valueReply(text, settlementOf(call, kept, text), headOf(call, kept, "application/json"), "cache");
 }
 
-function completedResponse(payloads: readonly JsonObject[]): JsonObject | undefined {
-  const response = payloads.find(({ type }) => type === "response.completed")?.["response"];
-  return isObject(response) ? response : undefined;
+// It is the last event, or near it.
+function completedResponse(stretches: readonly Stretch[]): JsonObject | undefined {
+  for (const stretch of stretches.toReversed()) {
+    for (let index = stretch.events - 1; index >= 0; index--) {
+      const { type, response } = objectOf(payloadOf(stretch.event(index)));
+      if (type === "response.completed") return isObject(response) ? response : undefined;
+    }
+  }
+  return undefined;
 }
 
 // A whole answer always tells its usage; a stream does when it was asked to.
-function completionOf(payloads: readonly JsonObject[]): JsonObject | undefined {
-  const completion = mergeChunks(payloads);
+function completionOf(stretches: readonly Stretch[]): JsonObject | undefined {
+  const completion = mergeChunks(stretches.flatMap(payloadsOf).filter(isObject));
   return isObject(completion?.["usage"]) ? completion : undefined;
+}
+
+const PROBE = "a text that no provider sends";
+
+/** What the events say; in one where they say a text piece by piece, for there may be tens of thousands. */
+function payloadsOf(stretch: Stretch): unknown[] {
+  const { text, events } = stretch;
+  if (text !== undefined && hasPiece(objectOf(payloadOf(stretch.withText(PROBE))), PROBE)) {
+    return [payloadOf(stretch.withText(text))];
+  }
+  return Array.from({ length: events }, (_, index) => payloadOf(stretch.event(index)));
 }
 
 function streamOfValue(call: Call, kept: KeptAnswer, operation: Operation): Reply | undefined {
@@ -75,11 +96,9 @@ function streamOfValue(call: Call, kept: KeptAnswer, operation: Operation): Repl
 
 function streamOfEvents(call: Call, kept: KeptAnswer, operation: Operation): Reply | undefined {
   const wanted = operation !== "chat" || asksForUsage(call);
-  const events = eventsIn(kept.text);
-  if (wanted && operation === "chat" && !events.some(tellsUsage)) return undefined;
-  const hidden = [...(wanted ? [] : ["usage"]), ...(declinesObfuscation(call) ? ["obfuscation"] : [])];
-  const rewrite = hidden.length === 0 ? same : (event: string) => withoutFields(event, hidden);
-  return replayed(call, headOf(call, kept), events, rewrite);
+  const packed = unpackEvents(kept.text);
+  if (wanted && operation === "chat" && !packed.samples.some(tellsUsage)) return undefined;
+  return replayed(call, headOf(call, kept), eventsOf(packed), wanted ? same : withoutUsage);
 }
 
 // As a key: within a text the quotation marks would be escaped. Groq has one deeper down too.
@@ -93,19 +112,19 @@ const EVENTS_A_TURN = 256;
 function replayed(
   call: Call,
   head: ReplyHead,
-  events: readonly string[],
+  events: Iterable<string>,
   rewrite: (event: string) => string | undefined,
   settlement?: Settlement,
 ): Reply {
   const reader = streamReader({ operation: call.operation as Operation, provider: call.provider }, head);
-  let at = 0;
+  const rest = events[Symbol.iterator]();
+  let given = 0;
   const source: ChunkSource = {
     async pull(): Promise<Chunk | Settlement> {
-      if (at > 0 && at % EVENTS_A_TURN === 0) await nextTurn();
-      while (at < events.length) {
-        const event = events[at++] as string;
-        const role = reader.read(event);
-        const value = rewrite(event);
+      if (++given % EVENTS_A_TURN === 0) await nextTurn();
+      for (let next = rest.next(); next.done !== true; next = rest.next()) {
+        const role = reader.read(next.value);
+        const value = rewrite(next.value);
         if (value !== undefined) return { role: typeof role === "string" ? role : "other", value };
       }
       return settlement ?? reader.end();
@@ -119,28 +138,19 @@ function same(event: string): string {
   return event;
 }
 
-/** The event without what this caller did not ask for; `undefined` when nothing is left of it. */
-function withoutFields(event: string, fields: readonly string[]): string | undefined {
-  if (!fields.some((field) => event.includes(`"${field}"`))) return event;
+/** The event without usage that this caller did not ask for; `undefined` when nothing is left of it. */
+function withoutUsage(event: string): string | undefined {
+  if (!event.includes('"usage"')) return event;
   const chunk = payloadOf(event);
   if (!isObject(chunk)) return event;
   const { choices, usage } = chunk;
-  const usageAlone = Array.isArray(choices) && choices.length === 0 && isObject(usage);
-  const hidesUsage = fields.includes("usage");
-  if (hidesUsage && usageAlone && !("moderation" in chunk)) return undefined;
+  const alone = Array.isArray(choices) && choices.length === 0 && isObject(usage);
+  if (alone && !("moderation" in chunk)) return undefined;
   // Usage beside choices is what some providers always send.
-  const dropped = fields.filter((field) => field !== "usage" || usage === null || usageAlone);
-  const kept = Object.entries(chunk).filter(([field]) => !dropped.includes(field));
+  if (usage !== null && !alone) return event;
   const { event: name } = eventData(event);
-  return `${name === undefined ? "" : `event: ${name}\n`}data: ${JSON.stringify(Object.fromEntries(kept))}\n\n`;
-}
-
-function eventsIn(text: string): string[] {
-  const splitter = new EventSplitter();
-  const events = splitter.push(text);
-  const rest = splitter.flush();
-  if (rest !== "") events.push(rest);
-  return events;
+  const { usage: _, ...told } = chunk;
+  return `${name === undefined ? "" : `event: ${name}\n`}data: ${JSON.stringify(told)}\n\n`;
 }
 
 function payloadOf(event: string): unknown {

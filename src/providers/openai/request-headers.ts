@@ -34,3 +34,10 @@ const OUTSIDE_PREFIXES = /^(x-stainless|x-b3|x-datadog|sec)-/;
 export function meaningfulHeaders(headers: Headers): [name: string, value: string][] {
   return [...headers].filter(([name]) => !OUTSIDE.has(name) && !OUTSIDE_PREFIXES.test(name));
 }
+
+const OF_THE_BODY = ["content-digest", "content-md5", "digest", "signature", "x-amz-content-sha256", "x-signature"];
+
+/** Whether a header says what the body is, so that none other can be sent in its place. */
+export function bindsItsBody(headers: Headers): boolean {
+  return OF_THE_BODY.some((name) => headers.has(name));
+}

@@ -1,4 +1,5 @@
 import { isFilled, type JsonObject, objectsIn } from "./json.ts";
+import { textPieces } from "./text-pieces.ts";
 
 type Event = readonly [type: string, fields: JsonObject];
 
@@ -86,6 +87,8 @@ function textEvents(text: TextPlace | undefined, holder: JsonObject, place: Json
   if (text === undefined) return [];
   const [name, field] = text;
   const value = holder[field];
-  const delta: Event[] = isFilled(value) ? [[`response.${name}.delta`, { ...place, delta: value }]] : [];
-  return [...delta, [`response.${name}.done`, { ...place, [field]: value }]];
+  // Log probabilities stand beside the text that they are of.
+  const pieces = typeof value === "string" && !isFilled(place["logprobs"]) ? textPieces(value) : [value];
+  const deltas = pieces.filter(isFilled).map((delta): Event => [`response.${name}.delta`, { ...place, delta }]);
+  return [...deltas, [`response.${name}.done`, { ...place, [field]: value }]];
 }

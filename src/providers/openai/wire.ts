@@ -1,30 +1,46 @@
-import type { KeptAnswer, ReplyHead, Wire } from "../../core/index.ts";
-import { eventData } from "../sse.ts";
+import type { Call, KeptAnswer, ReplyHead, Wire } from "../../core/index.ts";
+import { embeddingBatch } from "./embedding-batch.ts";
+import { keptEmbeddings } from "./embedding-kept.ts";
+import { asksForBase64 } from "./embedding-request.ts";
 import { identityOf } from "./identity.ts";
+import { objectOf } from "./json.ts";
+import { keptHead } from "./kept-head.ts";
+import { EventRecord } from "./kept-stream.ts";
+import { answerTextOf, questionIn } from "./question.ts";
 import { asksForUsage, declinesObfuscation, replayKept } from "./replay.ts";
-
-const KEPT_HEADERS: ReadonlySet<string> = new Set(["content-type", "x-request-id"]);
 
 /**
  * What a cache and the coalescer need to know of the OpenAI dialect. Bodies are text: a whole one as it came, a stream
- * as a list of raw events. An entry of either form serves callers of both, unless it lacks the usage they ask for.
+ * as its events, packed. An entry of either form serves callers of both, unless it lacks the usage they ask for.
  */
 export const openaiWire: Wire = {
   name: "openai",
   identity: identityOf,
   shape(call) {
+    if (call.operation === "embeddings") return asksForBase64(objectOf(call.request)) ? "base64" : "float";
     if (!call.stream) return "whole";
     return `stream${asksForUsage(call) ? "+usage" : ""}${declinesObfuscation(call) ? "-obfuscation" : ""}`;
   },
-  keep(_call, head, body) {
-    if ("value" in body) return typeof body.value === "string" ? kept("value", body.value, head) : undefined;
-    if (!body.chunks.every((chunk) => typeof chunk === "string")) return undefined;
-    const told = (body.chunks as readonly string[]).filter((event) => eventData(event).data !== undefined);
-    return told.length === 0 ? undefined : kept("events", told.join(""), head);
+  record: () => new EventRecord(),
+  keep(call, head, body) {
+    if ("value" in body) return keptWhole(call, head, body.value);
+    const record = new EventRecord();
+    for (const chunk of body.chunks) record.add(chunk);
+    return record.keep(head);
   },
   replay: replayKept,
+  question: questionIn,
+  answerText: answerTextOf,
+  split: embeddingBatch,
 };
 
-function kept(form: KeptAnswer["form"], text: string, { status, headers }: ReplyHead): KeptAnswer {
-  return { form, text, head: { status, headers: headers.filter(([name]) => KEPT_HEADERS.has(name.toLowerCase())) } };
+const { split: _, ...unsplit } = openaiWire;
+
+/** The same for a request that can only be sent as it is. */
+export const openaiWholeWire: Wire = unsplit;
+
+function keptWhole(call: Call, head: ReplyHead, value: unknown): KeptAnswer | undefined {
+  if (typeof value !== "string") return undefined;
+  const text = call.operation === "embeddings" ? keptEmbeddings(objectOf(call.request), value) : value;
+  return text === undefined ? undefined : { form: "value", text, head: keptHead(head) };
 }

@@ -9,10 +9,16 @@ function entryOf(text: string, now: number, ttlMs = LONG_MS): Entry {
     answer: { form: "value", text, head: { status: 200, headers: [["content-type", "application/json"]] } },
     check: "check",
     createdAt: now,
+    freshUntil: now + ttlMs,
     expiresAt: now + ttlMs,
+    tookMs: 500,
+    cost: 1,
+    label: "/chat/m/",
+    owner: "key",
     model: "m",
     usage: undefined,
     tags: { faq: 1 },
+    sweep: 0,
   };
 }
 

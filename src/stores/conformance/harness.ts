@@ -15,13 +15,21 @@ export interface StoreHarness<S extends Store = Store> {
   now(): number;
 }
 
+/** What a store of bytes may have beside values. */
+export interface ByteStoreFeatures {
+  readonly marks: boolean;
+  readonly leases: boolean;
+  /** Whether its marks have `watch`. */
+  readonly watch: boolean;
+}
+
 /** One thing that every store has to do; `run` rejects with an `AssertionError` if it does not. */
 export interface StoreCase<S extends Store = Store> {
   readonly name: string;
   /** Only for stores that are shared. */
   readonly shared?: boolean;
-  /** Only for stores with `generations` and `invalidate`. */
-  readonly tags?: boolean;
+  /** Only for stores that have it. */
+  readonly needs?: keyof ByteStoreFeatures;
   /** `open` opens a store of the case's own space, or of a named other one; all are closed afterwards. */
   run(open: (other?: string) => Promise<S>, harness: StoreHarness<S>): Promise<void>;
 }

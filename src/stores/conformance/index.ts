@@ -1,10 +1,13 @@
 import type { ByteStore, EntryStore, Store } from "../../core/index.ts";
 import { BYTE_CASES } from "./byte-cases.ts";
 import { ENTRY_CASES } from "./entry-cases.ts";
-import type { StoreCase, StoreHarness } from "./harness.ts";
-import { TAG_CASES } from "./tag-cases.ts";
+import { featureCase } from "./feature-case.ts";
+import type { ByteStoreFeatures, StoreCase, StoreHarness } from "./harness.ts";
+import { LEASE_CASES } from "./lease-cases.ts";
+import { MARK_CASES } from "./mark-cases.ts";
+import { WATCH_CASES } from "./watch-cases.ts";
 
-export type { StoreHarness };
+export type { ByteStoreFeatures, StoreHarness };
 
 /** A case ready to run; `run` rejects with an `AssertionError` that says what is wrong. */
 export interface ConformanceCase {
@@ -17,14 +20,12 @@ export interface ConformanceCase {
  *
  *     for (const { name, run } of byteStoreConformance(harness)) test(name, run);
  *
- * With `tags` also what a store with `generations` and `invalidate` has to do.
+ * With `marks`, `leases` and `watch` also what a store that has these has to do.
  */
-export function byteStoreConformance(
-  harness: StoreHarness<ByteStore> & { readonly tags: boolean },
-): readonly ConformanceCase[] {
-  const cases = [...BYTE_CASES, ...TAG_CASES];
+export function byteStoreConformance(harness: StoreHarness<ByteStore> & ByteStoreFeatures): readonly ConformanceCase[] {
+  const cases = [...BYTE_CASES, featureCase(harness), ...MARK_CASES, ...LEASE_CASES, ...WATCH_CASES];
   return cases
-    .filter(({ shared, tags }) => (harness.shared || !shared) && (harness.tags || !tags))
+    .filter(({ shared, needs }) => (harness.shared || !shared) && (needs === undefined || harness[needs]))
     .map((each) => ready(each, harness));
 }
 

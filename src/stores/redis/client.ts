@@ -7,6 +7,26 @@ export type RedisCommand = readonly (string | Buffer)[];
 export interface RedisClient {
   readonly isReady: boolean;
   sendCommand(command: RedisCommand, options?: ReplyTypes): Promise<unknown>;
+  /** Without it other processes' invalidations are seen when the store is read, and not before. */
+  duplicate?(overrides: object): unknown;
+}
+
+/** What is needed of a client of Redis Cluster: `createCluster` of `@redis/client` 5. */
+export interface RedisCluster {
+  readonly isOpen: boolean;
+  readonly masters: readonly unknown[];
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    command: (string | Buffer)[],
+    options?: ReplyTypes,
+  ): Promise<unknown>;
+  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
+  unsubscribe(channel: string, listener: (message: string | Buffer) => void): Promise<void>;
+}
+
+export function isCluster(client: RedisClient | RedisCluster): client is RedisCluster {
+  return "masters" in client;
 }
 
 // RESP's mark of a binary string, `$`: RESP_TYPES.BLOB_STRING of @redis/client.
@@ -35,11 +55,14 @@ export function notConnected(why: string): StoreError {
   return new StoreError(`Redis is not connected: ${why}.`);
 }
 
+/** Sends a command to where `key`, one of its keys, is kept. */
+export type Send = (key: string, command: RedisCommand, types?: ReplyTypes) => Promise<unknown>;
+
 /** A way to a server, which may come and go. */
 export interface Connection {
-  /** The client, while commands can be sent. */
-  readonly ready: RedisClient | undefined;
-  /** Why `ready` is absent. */
+  /** How to send, while commands can be sent. */
+  readonly send: Send | undefined;
+  /** Why `send` is absent. */
   failure(): Error;
   /** Resolves when the first try to connect has ended, well or not. */
   readonly firstTry: Promise<void>;
@@ -53,16 +76,23 @@ export interface Connection {
 
 /** A client of the user's own, which others may use, too: it is neither connected nor closed here. */
 export class BorrowedConnection implements Connection {
-  readonly #client: RedisClient;
+  readonly #isReady: () => boolean;
+  readonly #send: Send;
   readonly firstTry = Promise.resolve();
   #closed = false;
 
-  constructor(client: RedisClient) {
-    this.#client = client;
+  constructor(client: RedisClient | RedisCluster) {
+    if (isCluster(client)) {
+      this.#isReady = () => client.isOpen;
+      this.#send = (key, command, types) => client.sendCommand(key, false, [...command], types);
+    } else {
+      this.#isReady = () => client.isReady;
+      this.#send = (_key, command, types) => client.sendCommand(command, types);
+    }
   }
 
-  get ready(): RedisClient | undefined {
-    return !this.#closed && this.#client.isReady ? this.#client : undefined;
+  get send(): Send | undefined {
+    return !this.#closed && this.#isReady() ? this.#send : undefined;
   }
 
   failure(): Error {
@@ -104,25 +134,24 @@ export class Commands {
     });
   }
 
-  /** Rejects with {@link StoreError}. */
-  async send(command: RedisCommand, types?: ReplyTypes): Promise<unknown> {
+  /** `key` is one of the command's, the one that decides where it goes. Rejects with {@link StoreError}. */
+  async send(key: string, command: RedisCommand, types?: ReplyTypes): Promise<unknown> {
     const connection = this.#connection;
     // After the first try a call that cannot be sent must not even touch the socket that is being connected.
-    if (this.#firstTryOver && connection.ready === undefined) throw connection.failure();
+    if (this.#firstTryOver && connection.send === undefined) throw connection.failure();
     connection.hold();
     try {
       // A short program asks before it can be connected: worth the wait once, never again.
       if (!this.#firstTryOver) await connection.firstTry;
-      const client = connection.ready;
-      if (client === undefined) throw connection.failure();
-      return await this.#answer(client, command, types);
+      const { send } = connection;
+      if (send === undefined) throw connection.failure();
+      return await this.#answer(sizeOf(command), () => send(key, command, types));
     } finally {
       connection.release();
     }
   }
 
-  #answer(client: RedisClient, command: RedisCommand, types: ReplyTypes | undefined): Promise<unknown> {
-    const size = sizeOf(command);
+  #answer(size: number, ask: () => Promise<unknown>): Promise<unknown> {
     if (this.#unanswered + size > UNANSWERED_BYTES) {
       return Promise.reject(new StoreError("Redis leaves too many commands unanswered; this one was not sent."));
     }
@@ -137,7 +166,7 @@ export class Commands {
         timer.cancel();
         this.#unanswered -= size;
       };
-      client.sendCommand(command, types).then(
+      ask().then(
         (reply) => {
           over();
           resolve(reply);

@@ -7,21 +7,36 @@ import {
   type Runtime,
   textOf,
 } from "../../core/index.ts";
-import { GENERATION_BYTES, newGeneration } from "../generation.ts";
-import { StoreError } from "../store-error.ts";
-import type { Tier } from "../tier.ts";
-import { AS_BYTES, BorrowedConnection, Commands, type Connection, type RedisClient } from "./client.ts";
-import { OwnConnection } from "./own-connection.ts";
+import { type Tier, ttlOf } from "../tier.ts";
+import {
+  BorrowedConnection,
+  Commands,
+  type Connection,
+  isCluster,
+  type RedisClient,
+  type RedisCluster,
+} from "./client.ts";
+import { type RedisKeys, redisKeys } from "./keys.ts";
+import { RedisLeases } from "./leases.ts";
+import { RedisMarks } from "./marks.ts";
+import { clientsOf, OwnConnection } from "./own-connection.ts";
+import { type Subscribe, subscribeBy, subscribeWith } from "./subscription.ts";
+import { RedisWatch } from "./watch.ts";
 
-export type { RedisClient };
+export type { RedisClient, RedisCluster };
 
 export interface RedisOptions {
   /** `redis://[[user]:password@]host[:port][/database]`, or `rediss:` for TLS. Default `"redis://localhost:6379"`. */
   readonly url?: string;
-  /** A connected client of your own instead of `url`; it is never closed here. */
-  readonly client?: RedisClient;
-  /** First part of every key: a namespace of its own. Default `"breakwater:"`. */
+  /** A connected client of your own instead of `url`, or one of Redis Cluster; it is never closed here. */
+  readonly client?: RedisClient | RedisCluster;
+  /**
+   * First part of every key: a namespace of its own. With a hash tag, as in `"{app}:"`, everything is kept by one node of
+   * a cluster; without one, entries are spread. Default `"breakwater:"`.
+   */
   readonly keyPrefix?: string;
+  /** Longest time to keep an entry here. Default: as long as the cache says. */
+  readonly ttl?: Duration;
   /** Longest time to connect. Default `"2s"`. */
   readonly connectTimeout?: Duration;
   /**
@@ -44,7 +59,7 @@ export const REDIS_DEFAULTS = {
  * rejects at once with {@link StoreError}. Throws {@link OptionError}.
  */
 export function redis(options: RedisOptions = {}): Tier {
-  knownKeys("redis", options, ["url", "client", "keyPrefix", "connectTimeout", "commandTimeout"]);
+  knownKeys("redis", options, ["url", "client", "keyPrefix", "ttl", "connectTimeout", "commandTimeout"]);
   const keyPrefix = textOf("redis.keyPrefix", options.keyPrefix ?? REDIS_DEFAULTS.keyPrefix);
   const atLeast = { min: 1 };
   const connectMs = durationMs(
@@ -57,20 +72,39 @@ export function redis(options: RedisOptions = {}): Tier {
     options.commandTimeout ?? REDIS_DEFAULTS.commandTimeout,
     atLeast,
   );
-  const connect = connector(options, connectMs);
-  return { name: "redis", open: (runtime) => new RedisStore(connect(runtime), keyPrefix, commandMs, runtime) };
+  const server = serverOf(options, connectMs);
+  return {
+    name: "redis",
+    ttlMs: ttlOf("redis", options.ttl),
+    open: (runtime) => new RedisStore(server, redisKeys(keyPrefix, server.isCluster), commandMs, runtime),
+  };
 }
 
-function connector({ url, client }: RedisOptions, connectMs: number): (runtime: Runtime) => Connection {
+/** How to get at a server, or at a cluster of them. */
+interface Server {
+  readonly isCluster: boolean;
+  connect(runtime: Runtime): Connection;
+  readonly subscribe: Subscribe | undefined;
+}
+
+function serverOf({ url, client }: RedisOptions, connectMs: number): Server {
   if (client === undefined) {
-    const checked = urlOf(url ?? REDIS_DEFAULTS.url);
-    return (runtime) => new OwnConnection(checked, connectMs, runtime);
+    const make = clientsOf(urlOf(url ?? REDIS_DEFAULTS.url));
+    return {
+      isCluster: false,
+      connect: (runtime) => new OwnConnection(make, connectMs, runtime),
+      subscribe: subscribeWith(make, connectMs),
+    };
   }
   if (url !== undefined) throw new OptionError("redis.client", client, "nothing when redis.url is given, too");
   if (typeof client?.sendCommand !== "function") {
-    throw new OptionError("redis.client", client, "a connected client of @redis/client or redis");
+    throw new OptionError("redis.client", client, "a connected client, or cluster, of @redis/client or redis");
   }
-  return () => new BorrowedConnection(client);
+  return {
+    isCluster: isCluster(client),
+    connect: () => new BorrowedConnection(client),
+    subscribe: subscribeBy(client, connectMs),
+  };
 }
 
 function urlOf(value: unknown): string {
@@ -80,119 +114,52 @@ function urlOf(value: unknown): string {
   throw new OptionError("redis.url", shown, 'an address such as "redis://localhost:6379"');
 }
 
-const INVALIDATE = "for i = 1, #ARGV do redis.call('HINCRBY', KEYS[1], ARGV[i], 1) end";
-const EPOCH = "epoch";
-
 class RedisStore implements ByteStore {
   readonly name = "redis";
   readonly holds = "bytes";
+  readonly marks: RedisMarks;
+  readonly leases: RedisLeases;
   readonly #connection: Connection;
   readonly #commands: Commands;
-  readonly #runtime: Runtime;
-  readonly #keyPrefix: string;
-  readonly #generationKey: string;
-  readonly #tagsKey: string;
-  // As last read. An entry written under one that has passed is never found: late, but not wrong.
-  #generation: Buffer | undefined;
-  #hasSeenTags = false;
-  #beginning: Promise<Buffer> | undefined;
+  readonly #keys: RedisKeys;
+  readonly #watch: RedisWatch | undefined;
 
-  constructor(connection: Connection, keyPrefix: string, commandMs: number, runtime: Runtime) {
-    this.#connection = connection;
-    this.#commands = new Commands(connection, {
+  constructor(server: Server, keys: RedisKeys, commandMs: number, runtime: Runtime) {
+    this.#connection = server.connect(runtime);
+    this.#keys = keys;
+    this.#commands = new Commands(this.#connection, {
       ms: commandMs,
       after: (ms, fn) => runtime.clock.background(ms, fn),
     });
-    this.#runtime = runtime;
-    this.#keyPrefix = `${keyPrefix}entry:`;
-    this.#generationKey = `${keyPrefix}generation`;
-    this.#tagsKey = `${keyPrefix}tags`;
+    this.marks = new RedisMarks(this.#commands, keys, runtime.clock);
+    this.leases = new RedisLeases(this.#commands, keys);
+    if (server.subscribe === undefined) return;
+    const watch = new RedisWatch(this.marks, keys, server.subscribe, runtime);
+    this.marks.watch = (listener) => watch.watch(listener);
+    this.#watch = watch;
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    const reply = await this.#commands.send(["MGET", this.#generationKey, this.#keyPrefix + key], AS_BYTES);
-    const [generation, value] = reply as [Buffer | null, Buffer | null];
-    this.#generation = generation ?? undefined;
-    if (generation === null || value === null) return undefined;
-    const written = value.subarray(0, GENERATION_BYTES);
-    return generation.equals(written) ? value.subarray(GENERATION_BYTES) : undefined;
+    return (await this.marks.read(key, [])).bytes;
   }
 
   async set(key: string, bytes: Uint8Array, ttlMs: number): Promise<void> {
-    const generation = this.#generation ?? (await this.#begin());
-    const value = Buffer.concat([generation, bytes]);
-    await this.#commands.send(["SET", this.#keyPrefix + key, value, "PX", String(ttlMs)]);
+    const value = Buffer.concat([await this.marks.generation(), bytes]);
+    const name = this.#keys.entry(key);
+    await this.#commands.send(name, ["SET", name, value, "PX", String(ttlMs)]);
   }
 
   async delete(key: string): Promise<void> {
-    await this.#commands.send(["DEL", this.#keyPrefix + key]);
+    const name = this.#keys.entry(key);
+    await this.#commands.send(name, ["DEL", name]);
   }
 
-  async clear(): Promise<void> {
-    await this.#begin();
-    await this.#replaceGeneration();
-  }
-
-  async generations(tags: readonly string[]): Promise<readonly number[]> {
-    if (tags.length === 0) return [];
-    const command = ["HMGET", this.#tagsKey, EPOCH, ...tags.map(fieldOf)];
-    let [epoch, ...counts] = (await this.#commands.send(command)) as (string | null)[];
-    if (epoch === null) {
-      await this.#begin();
-      [epoch, ...counts] = (await this.#commands.send(command)) as (string | null)[];
-    }
-    this.#hasSeenTags = true;
-    return counts.map((count) => Number(epoch) + Number(count));
-  }
-
-  async invalidate(tags: readonly string[]): Promise<void> {
-    if (tags.length === 0) return;
-    await this.#commands.send(["EVAL", INVALIDATE, "1", this.#tagsKey, ...tags.map(fieldOf)]);
+  clear(): Promise<void> {
+    return this.marks.clear();
   }
 
   close(): void {
+    this.#watch?.close();
     this.#connection.close();
   }
-
-  /** The namespace's generation and tags, begun where there are none. */
-  #begin(): Promise<Buffer> {
-    this.#beginning ??= this.#beginTags()
-      .then(() => this.#beginGeneration())
-      .finally(() => {
-        this.#beginning = undefined;
-      });
-    return this.#beginning;
-  }
-
-  /**
-   * Begins the tags of a new namespace at 0, before it has a generation: so one with a generation and no tags has lost
-   * them (the server restarted empty, FLUSHALL, evicted for lack of memory). Then what they had made stale must not
-   * become good again: entries are cleared, and generations begin where none has been.
-   */
-  async #beginTags(): Promise<void> {
-    if ((await this.#commands.send(["HEXISTS", this.#tagsKey, EPOCH])) === 1) return;
-    const forgotten = this.#hasSeenTags || (await this.#commands.send(["EXISTS", this.#generationKey])) === 1;
-    if (forgotten) await this.#replaceGeneration();
-    const epoch = forgotten ? Math.round(this.#runtime.clock.wall()) : 0;
-    await this.#commands.send(["HSETNX", this.#tagsKey, EPOCH, String(epoch)]);
-  }
-
-  // Of several processes that begin one at once, the first decides.
-  async #beginGeneration(): Promise<Buffer> {
-    await this.#commands.send(["SET", this.#generationKey, newGeneration(), "NX"]);
-    const generation = (await this.#commands.send(["GET", this.#generationKey], AS_BYTES)) as Buffer | null;
-    if (generation === null) throw new StoreError("Redis does not keep what is written to it.");
-    this.#generation = generation;
-    return generation;
-  }
-
-  async #replaceGeneration(): Promise<void> {
-    const generation = newGeneration();
-    await this.#commands.send(["SET", this.#generationKey, generation]);
-    this.#generation = generation;
-  }
-}
-
-function fieldOf(tag: string): string {
-  return `t:${tag}`;
 }

@@ -1,12 +1,34 @@
 import { MissingPeerError, type Runtime, type Timer } from "../../core/index.ts";
-import { type Connection, notConnected, type RedisClient, reasonOf } from "./client.ts";
+import { type Connection, notConnected, type RedisClient, reasonOf, type Send } from "./client.ts";
 
-interface OwnClient extends RedisClient {
+/** A client that nobody else uses. */
+export interface OwnClient extends RedisClient {
   readonly isOpen: boolean;
   connect(): Promise<unknown>;
   destroy(): void;
   ref(): void;
   unref(): void;
+  on(event: "error", listener: (error: unknown) => void): unknown;
+  on(event: "connect", listener: () => void): unknown;
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+}
+
+/** What a client that is used here has to be made with, beside its address. */
+export interface OwnClientOptions {
+  readonly disableOfflineQueue: true;
+  readonly socket: { readonly connectTimeout: number; readonly reconnectStrategy: false };
+}
+
+export type MakeClient = (options: OwnClientOptions) => OwnClient | Promise<OwnClient>;
+
+/** Makes clients of the server at `url`. Rejects with {@link MissingPeerError}. */
+export function clientsOf(url: string): MakeClient {
+  return async (options) => {
+    const { createClient } = await import("@redis/client").catch((cause: unknown) => {
+      throw new MissingPeerError("@redis/client", "The redis tier", cause);
+    });
+    return createClient({ url, ...options });
+  };
 }
 
 const RETRY_FIRST_MS = 50;
@@ -21,6 +43,8 @@ export class OwnConnection implements Connection {
   readonly firstTry: Promise<void>;
   readonly #runtime: Runtime;
   readonly #timeoutMs: number;
+  readonly #send: Send;
+  readonly #greet: (client: OwnClient) => unknown;
   #client: OwnClient | undefined;
   #trouble = "no connection yet";
   #missing: MissingPeerError | undefined;
@@ -31,14 +55,17 @@ export class OwnConnection implements Connection {
   #holders = 0;
   #closed = false;
 
-  constructor(url: string, timeoutMs: number, runtime: Runtime) {
+  /** `greet` is what has to be done first whenever it is made; the connection counts when that has resolved. */
+  constructor(make: MakeClient, timeoutMs: number, runtime: Runtime, greet: (client: OwnClient) => unknown = nothing) {
     this.#runtime = runtime;
+    this.#greet = greet;
     this.#timeoutMs = timeoutMs;
-    this.firstTry = this.#start(url);
+    this.#send = (_key, command, types) => (this.#client as OwnClient).sendCommand(command, types);
+    this.firstTry = this.#start(make);
   }
 
-  get ready(): RedisClient | undefined {
-    return this.#client?.isReady ? this.#client : undefined;
+  get send(): Send | undefined {
+    return this.#client?.isReady && !this.#connecting ? this.#send : undefined;
   }
 
   failure(): Error {
@@ -64,9 +91,9 @@ export class OwnConnection implements Connection {
     this.#destroy("closed");
   }
 
-  async #start(url: string): Promise<void> {
+  async #start(make: MakeClient): Promise<void> {
     try {
-      this.#client = await this.#create(url);
+      this.#client = await this.#create(make);
     } catch (error) {
       if (error instanceof MissingPeerError) this.#missing = error;
       this.#trouble = reasonOf(error);
@@ -76,12 +103,8 @@ export class OwnConnection implements Connection {
     await this.#connect(this.#client);
   }
 
-  async #create(url: string): Promise<OwnClient> {
-    const { createClient } = await import("@redis/client").catch((cause: unknown) => {
-      throw new MissingPeerError("@redis/client", "The redis tier", cause);
-    });
-    const client = createClient({
-      url,
+  async #create(make: MakeClient): Promise<OwnClient> {
+    const client = await make({
       disableOfflineQueue: true,
       socket: { connectTimeout: this.#timeoutMs, reconnectStrategy: false },
     });
@@ -104,16 +127,18 @@ export class OwnConnection implements Connection {
     let error: unknown;
     try {
       await client.connect();
+      await this.#greet(client);
     } catch (reason) {
       error = reason;
     }
     this.#handshake?.cancel();
     this.#connecting = false;
     if (this.#closed) return this.#destroy("closed");
-    if (client.isReady) {
+    if (error === undefined && client.isReady) {
       this.#retries = 0;
       return;
     }
+    destroyQuietly(client);
     this.#trouble = reasonOf(error);
     this.#retryLater();
   }
@@ -135,6 +160,8 @@ export class OwnConnection implements Connection {
     if (this.#client !== undefined && !this.#connecting) destroyQuietly(this.#client);
   }
 }
+
+function nothing(): void {}
 
 function destroyQuietly(client: OwnClient): void {
   // It throws when there is nothing to destroy.

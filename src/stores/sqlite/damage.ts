@@ -8,19 +8,47 @@ export class DamagedError extends Error {
   }
 }
 
+// Result codes: https://sqlite.org/rescode.html. The low byte is the class, the rest says more.
 const ERROR = 1;
-const READONLY = 8;
 const BUSY = 5;
 const LOCKED = 6;
-// A file that was moved or deleted while it was open: SQLITE_READONLY_DBMOVED.
-const MOVED = 1032;
-// IOERR, CORRUPT, NOTADB; and CONSTRAINT and MISMATCH, which no statement of ours can cause in a sound file.
-const DAMAGES = new Set([10, 11, 19, 20, 26]);
+const READONLY = 8;
+// A file that was moved or deleted while it was open.
+const READONLY_DBMOVED = 1032;
+const IOERR = 10;
+// CORRUPT, NOTADB; and CONSTRAINT and MISMATCH, which no statement of ours can cause in a sound file.
+const DAMAGES = new Set([11, 19, 20, 26]);
+// Reading failed, gave less than there must be, or what a check sum denies. Others tell of a disk that is full or gone.
+const DAMAGED_READS = new Set([266, 522, 8202, 8458]);
+// better-sqlite3 gives names instead.
+const CLASSES: Readonly<Record<string, number>> = {
+  ERROR,
+  BUSY,
+  LOCKED,
+  READONLY,
+  IOERR,
+  CORRUPT: 11,
+  CONSTRAINT: 19,
+  MISMATCH: 20,
+  NOTADB: 26,
+};
+const NAMED: Readonly<Record<string, number>> = {
+  SQLITE_READONLY_DBMOVED: READONLY_DBMOVED,
+  SQLITE_IOERR_READ: 266,
+  SQLITE_IOERR_SHORT_READ: 522,
+  SQLITE_IOERR_DATA: 8202,
+  SQLITE_IOERR_CORRUPTFS: 8458,
+};
 
-// The low byte of an SQLite result code is its class: https://sqlite.org/rescode.html
-function resultClass(error: unknown): number | undefined {
-  const { errcode } = (error ?? {}) as { errcode?: unknown };
-  return typeof errcode === "number" ? errcode & 0xff : undefined;
+function resultCode(error: unknown): number {
+  const { errcode, code } = (error ?? {}) as { errcode?: unknown; code?: unknown };
+  if (typeof errcode === "number") return errcode;
+  if (typeof code !== "string" || !code.startsWith("SQLITE_")) return 0;
+  return NAMED[code] ?? CLASSES[code.split("_")[1] ?? ""] ?? 0;
+}
+
+function resultClass(error: unknown): number {
+  return resultCode(error) & 0xff;
 }
 
 /** Another connection holds the lock: worth another try. */
@@ -32,10 +60,11 @@ export function isBusy(error: unknown): boolean {
 /** The file cannot be used as it is. */
 export function isDamaged(error: unknown): boolean {
   if (error instanceof DamagedError) return true;
-  if ((error as { errcode?: unknown } | undefined)?.errcode === MOVED) return true;
+  const code = resultCode(error);
+  if (code === READONLY_DBMOVED || DAMAGED_READS.has(code)) return true;
   // Node's own complaint about a number that no statement of ours has written.
   if ((error as { code?: unknown } | undefined)?.code === "ERR_OUT_OF_RANGE") return true;
-  return DAMAGES.has(resultClass(error) ?? 0);
+  return DAMAGES.has(resultClass(error));
 }
 
 /**

@@ -1,99 +1,87 @@
-import { mkdirSync } from "node:fs";
+import { randomInt } from "node:crypto";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { DatabaseSync, StatementSync } from "node:sqlite";
-import zlib from "node:zlib";
-import { StoreError } from "../store-error.ts";
+import type { Clock, Marks } from "../../core/index.ts";
+import { CheckpointWorker } from "./checkpoint-worker.ts";
 import { DamagedError, inodeOf, isDamagedAtOpening, isOnDisk } from "./damage.ts";
+import { defaultDriver, nodeDriver, type SqliteDatabase, type SqliteDriver } from "./driver.ts";
+import { ENTRIES_SCHEMA, EntriesTable, type Evicted, PAGE_BYTES, type Write } from "./entries-table.ts";
+import { LEASES_SCHEMA, LeasesTable } from "./leases-table.ts";
+import { MARKS_SCHEMA, MarksTable, type Position, whole } from "./marks-table.ts";
 
-/** One entry to keep, or with `bytes` absent a key to forget. */
-export interface Write {
-  readonly key: string;
-  readonly bytes: Uint8Array | undefined;
-  readonly expiresAt: number;
-}
-
-export interface Evicted {
-  readonly entries: number;
-  readonly bytes: number;
-}
-
-const PAGE_BYTES = 8192;
-// Reading an expired or cleared row costs nothing but room, so each batch of writes takes out only some.
-const EXPIRED_PER_BATCH = 50;
-const CLEARED_PER_BATCH = 100;
-const EVICTED_PER_STEP = 200;
-const EVICTIONS_PER_BATCH = 8;
-// The write that fills the log copies it into the file: 1 MB takes under 10 ms, SQLite's default of 8 MB took 45.
-const CHECKPOINT_PAGES = 128;
+// How long the log gets before it is copied into the file; where the event loop has to wait for that, less.
+const LOG_BYTES = 8 * 1024 ** 2;
+const AUTOMATIC_CHECKPOINT_PAGES = 64;
 // What a process may wait for another's transaction while nothing else runs; longer waits are the caller's, in turns.
 const BLOCKED_MS = 5;
+const FIRST_SEQ_MAX = 2 ** 47;
+// One piece of upkeep ends soon after this time.
+const UPKEEP_MS = 2;
+const UPKEEP_STEPS = 20;
+const VACUUMED_PAGES_PER_STEP = 8;
+// Free pages are used again by later writes: so many, or this share of the file, are not given back.
+const FREE_PAGES_KEPT = 8;
+const FREE_SHARE_KEPT = 0.03;
 
-/**
- * The version is part of the names: a process of an older version finds its own tables untouched.
- * Ids grow with every write, so the lowest are the oldest and everything up to one of them can be cleared at once.
- */
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS breakwater_entries_1 (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    k TEXT NOT NULL UNIQUE,
-    expires INTEGER NOT NULL,
-    crc INTEGER NOT NULL,
-    v BLOB NOT NULL
-  );
-  CREATE INDEX IF NOT EXISTS breakwater_entries_1_expires ON breakwater_entries_1 (expires);
-  CREATE TABLE IF NOT EXISTS breakwater_tags_1 (tag TEXT PRIMARY KEY, generation INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS breakwater_facts_1 (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  INSERT OR IGNORE INTO breakwater_facts_1 VALUES ('cleared', 0);
-`;
+// The version is part of the names: a process of an older version finds its own tables untouched.
+const SCHEMA = `${ENTRIES_SCHEMA} ${MARKS_SCHEMA} ${LEASES_SCHEMA}`;
 
-const CLEARED = "(SELECT value FROM breakwater_facts_1 WHERE name = 'cleared')";
-
-interface Row {
-  readonly expires: number;
-  readonly crc: number;
-  readonly v: Uint8Array;
+export interface FileOptions {
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly durable: boolean;
+  readonly driver: SqliteDriver | undefined;
 }
 
-/** One open database: its schema, its statements and its bound. Every function is synchronous and may throw. */
+/** One open database. Every function is synchronous and may throw. */
 export class SqliteFile {
+  readonly marks: MarksTable;
+  readonly leases: LeasesTable;
   readonly #path: string;
-  readonly #maxBytes: number;
-  readonly #database: DatabaseSync;
+  readonly #database: SqliteDatabase;
   readonly #inode: number | undefined;
-  readonly #statements: ReturnType<typeof statementsOf>;
+  readonly #entries: EntriesTable;
+  #checkpoints: CheckpointWorker | undefined;
 
   /**
-   * Opens the file at `path`, creating it and its folder where they are missing. Tags that it knows nothing of are
-   * of generation `epoch`, if the file is new.
+   * Opens the file, creating it and its folder where they are missing. Marks of a new file begin at `epoch`.
    */
-  constructor(path: string, maxBytes: number, epoch: number) {
+  constructor({ path, maxBytes, durable, driver }: FileOptions, epoch: number) {
     this.#path = path;
-    this.#maxBytes = maxBytes;
     if (isOnDisk(path)) mkdirSync(dirname(path), { recursive: true });
-    const Database = databaseClass();
+    const Database = driver ?? defaultDriver();
     this.#database = new Database(path);
     try {
+      // The size of pages and the way to shrink are decided by whoever creates the file, before anything else.
       this.#database.exec(`
         PRAGMA busy_timeout = 100;
         PRAGMA page_size = ${PAGE_BYTES};
+        PRAGMA auto_vacuum = INCREMENTAL;
         PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = NORMAL;
+        PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"};
         PRAGMA cell_size_check = ON;
-        PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
-        PRAGMA journal_size_limit = ${1024 * PAGE_BYTES};
+        PRAGMA wal_autocheckpoint = ${AUTOMATIC_CHECKPOINT_PAGES};
+        PRAGMA journal_size_limit = 0;
         PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_BYTES)};
       `);
       this.#transact(() => {
         this.#database.exec(SCHEMA);
-        this.#database.prepare("INSERT OR IGNORE INTO breakwater_facts_1 VALUES ('epoch', ?)").run(epoch);
+        // Two files must not seem one: each has an order of changes of its own.
+        const seq = randomInt(FIRST_SEQ_MAX);
+        this.#database
+          .prepare("INSERT OR IGNORE INTO breakwater_state_2 VALUES (1, ?, ?, 0, ?, ?, 0, ?, 0)")
+          .run(epoch, epoch, seq, seq, seq);
       });
-      this.#statements = statementsOf(this.#database);
+      this.#entries = new EntriesTable(this.#database, maxBytes);
+      this.marks = new MarksTable(this.#database);
+      this.leases = new LeasesTable(this.#database);
       this.#database.exec(`PRAGMA busy_timeout = ${BLOCKED_MS}`);
     } catch (error) {
       closeQuietly(this.#database);
       throw isDamagedAtOpening(error, path) ? new DamagedError() : error;
     }
     this.#inode = inodeOf(path);
+    if (isOnDisk(path) && Database === nodeDriver()) this.#checkpointElsewhere();
   }
 
   /** Whether the file is still the one that was opened; another process, or its owner, may have taken it away. */
@@ -102,54 +90,95 @@ export class SqliteFile {
   }
 
   get(key: string, now: number): Uint8Array | undefined {
-    const row = this.#statements.get.get(key, now) as unknown as Row | undefined;
-    if (row === undefined) return undefined;
-    if (row.v instanceof Uint8Array && crcOf(key, row.expires, row.v) === row.crc) return row.v;
-    this.#statements.delete.run(key);
-    return undefined;
+    return this.#entries.valueOf(key, this.#entries.row(key, now));
   }
 
-  /** Applies a batch in one transaction, and in passing takes out what has expired, was cleared or is too much. */
+  /** A value and the marks of `tags`, as they are together. */
+  read(key: string, now: number, tags: readonly string[]): { bytes: Uint8Array | undefined; marks: Marks } {
+    const row = this.#entries.row(key, now);
+    const bytes = this.#entries.valueOf(key, row);
+    const generations = tags.length === 0 ? [] : this.marks.generations(whole(row.epoch), tags);
+    return { bytes, marks: { generations, sweep: whole(row.sweep) } };
+  }
+
+  /** Applies a batch, all of it or nothing. */
   write(batch: readonly Write[], now: number): Evicted {
-    const { put, delete: remove, deleteExpired, deleteCleared } = this.#statements;
-    return this.#transact(() => {
-      deleteExpired.run(now, EXPIRED_PER_BATCH);
-      deleteCleared.run(CLEARED_PER_BATCH);
-      const coming = batch.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0);
-      const evicted = this.#evict(coming);
-      for (const { key, bytes, expiresAt } of batch) {
-        if (bytes === undefined) remove.run(key);
-        else put.run(key, expiresAt, crcOf(key, expiresAt, bytes), bytes);
-      }
-      return evicted;
-    });
+    return this.#transact(() => this.#entries.write(batch, now));
   }
 
-  clear(): void {
-    this.#statements.clear.run();
+  /** Whether the log is due to be copied into the file. */
+  get isCheckpointDue(): boolean {
+    return this.#checkpoints !== undefined && this.#logBytes() > LOG_BYTES;
   }
 
-  generations(tags: readonly string[]): number[] {
-    const epoch = (this.#statements.epoch.get() as { value: number } | undefined)?.value;
-    return tags.map((tag) => {
-      const row = this.#statements.generation.get(tag) as { generation: number } | undefined;
-      return whole(epoch) + whole(row?.generation ?? 0);
-    });
+  /** Never rejects. Writes may go on meanwhile, but then the log grows. */
+  async checkpoint(): Promise<void> {
+    await this.#checkpoints?.run();
   }
 
-  invalidate(tags: readonly string[]): void {
-    this.#transact(() => {
-      for (const tag of tags) this.#statements.invalidate.run(tag);
-    });
+  clear(): Position {
+    return this.#mark(() => this.marks.clear());
+  }
+
+  invalidate(tags: readonly string[]): Position {
+    return this.#mark(() => this.marks.invalidate(tags));
+  }
+
+  sweep(pattern: string): Position {
+    return this.#mark(() => this.marks.sweep(pattern));
   }
 
   stats(now: number): { entries: number; bytes: number } {
-    const { entries } = this.#statements.count.get(now) as { entries: number };
-    return { entries, bytes: this.#usedBytes() };
+    return { entries: this.#entries.count(now), bytes: this.#entries.usedBytes() };
   }
 
-  close(): void {
+  /** Takes out some of what has expired or was cleared, then gives room back to the disk. Says whether there is more. */
+  keepUp(clock: Clock): boolean {
+    const now = clock.wall();
+    const endAt = clock.now() + UPKEEP_MS;
+    if (this.#entries.hasLeftovers(now)) {
+      this.#transact(() => {
+        this.leases.deleteExpired(now);
+        for (let step = 0; step < UPKEEP_STEPS && clock.now() < endAt; step++) {
+          if (!this.#entries.takeOutLeftovers(now)) break;
+        }
+      });
+      return true;
+    }
+    for (let step = 0; step < UPKEEP_STEPS && clock.now() < endAt && this.#hasRoomToGiveBack(); step++) {
+      this.#database.exec(`PRAGMA incremental_vacuum(${VACUUMED_PAGES_PER_STEP})`);
+    }
+    return this.#hasRoomToGiveBack();
+  }
+
+  async close(): Promise<void> {
     closeQuietly(this.#database);
+    await this.#checkpoints?.close();
+  }
+
+  #checkpointElsewhere(): void {
+    const automatically = (pages: number): unknown => this.#database.exec(`PRAGMA wal_autocheckpoint = ${pages}`);
+    automatically(0);
+    this.#checkpoints = new CheckpointWorker(this.#path, () => {
+      this.#checkpoints = undefined;
+      automatically(AUTOMATIC_CHECKPOINT_PAGES);
+    });
+  }
+
+  #logBytes(): number {
+    return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  #hasRoomToGiveBack(): boolean {
+    const free = this.#entries.freePages();
+    return free > FREE_PAGES_KEPT && free > this.#entries.pages() * FREE_SHARE_KEPT;
+  }
+
+  #mark(change: () => void): Position {
+    return this.#transact(() => {
+      change();
+      return this.marks.position();
+    });
   }
 
   #transact<T>(work: () => T): T {
@@ -167,77 +196,12 @@ export class SqliteFile {
       throw error;
     }
   }
-
-  #evict(coming: number): Evicted {
-    const before = this.#usedBytes();
-    let bytes = before;
-    let entries = 0;
-    // A row of a little more than half a page takes a whole one.
-    const room = this.#maxBytes - coming * 2 - 16 * PAGE_BYTES;
-    for (let step = 0; step < EVICTIONS_PER_BATCH && bytes > room; step++) {
-      const evicted = Number(this.#statements.deleteOldest.run(EVICTED_PER_STEP).changes);
-      if (evicted === 0) break;
-      entries += evicted;
-      bytes = this.#usedBytes();
-    }
-    return { entries, bytes: before - bytes };
-  }
-
-  #usedBytes(): number {
-    const { page_count } = this.#statements.pages.get() as { page_count: number };
-    const { freelist_count } = this.#statements.freePages.get() as { freelist_count: number };
-    return (page_count - freelist_count) * PAGE_BYTES;
-  }
 }
 
-function statementsOf(database: DatabaseSync) {
-  const prepare = (sql: string): StatementSync => database.prepare(sql);
-  const deleteSome = (condition: string): StatementSync =>
-    prepare(`DELETE FROM breakwater_entries_1 WHERE id IN (SELECT id FROM breakwater_entries_1 ${condition} LIMIT ?)`);
-  return {
-    get: prepare(`SELECT expires, crc, v FROM breakwater_entries_1 WHERE k = ? AND expires > ? AND id > ${CLEARED}`),
-    put: prepare("INSERT OR REPLACE INTO breakwater_entries_1 (k, expires, crc, v) VALUES (?, ?, ?, ?)"),
-    delete: prepare("DELETE FROM breakwater_entries_1 WHERE k = ?"),
-    deleteExpired: deleteSome("WHERE expires <= ? ORDER BY expires"),
-    deleteCleared: deleteSome(`WHERE id <= ${CLEARED} ORDER BY id`),
-    deleteOldest: deleteSome("ORDER BY id"),
-    clear: prepare(
-      `UPDATE breakwater_facts_1 SET value = (SELECT coalesce(max(id), 0) FROM breakwater_entries_1) WHERE name = 'cleared'`,
-    ),
-    epoch: prepare("SELECT value FROM breakwater_facts_1 WHERE name = 'epoch'"),
-    generation: prepare("SELECT generation FROM breakwater_tags_1 WHERE tag = ?"),
-    invalidate: prepare(
-      "INSERT INTO breakwater_tags_1 VALUES (?, 1) ON CONFLICT (tag) DO UPDATE SET generation = generation + 1",
-    ),
-    count: prepare(`SELECT count(*) AS entries FROM breakwater_entries_1 WHERE expires > ? AND id > ${CLEARED}`),
-    pages: prepare("PRAGMA page_count"),
-    freePages: prepare("PRAGMA freelist_count"),
-  };
-}
-
-// SQLite does not notice when bits of a value change on the disk, nor when an index leads to another row.
-function crcOf(key: string, expires: number, bytes: Uint8Array): number {
-  const head = zlib.crc32(`${expires}:${key}`);
-  // An empty value that comes from Node 22's SQLite has no buffer at all, for which zlib starts anew.
-  return bytes.byteLength === 0 ? head : zlib.crc32(bytes, head);
-}
-
-function whole(value: unknown): number {
-  if (Number.isSafeInteger(value)) return value as number;
-  throw new DamagedError();
-}
-
-function closeQuietly(database: DatabaseSync): void {
+function closeQuietly(database: SqliteDatabase): void {
   try {
     database.close();
   } catch {
     // A damaged file may refuse to be closed in order; its handle is gone all the same.
   }
-}
-
-function databaseClass(): typeof DatabaseSync {
-  const sqlite = process.getBuiltinModule("node:sqlite");
-  if (sqlite === undefined)
-    throw new StoreError("The sqlite tier needs the module node:sqlite: Node.js 22.13 or newer.");
-  return sqlite.DatabaseSync;
 }

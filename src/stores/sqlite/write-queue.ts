@@ -1,9 +1,9 @@
 import { StoreError } from "../store-error.ts";
-import type { Write } from "./file.ts";
+import type { Write } from "./entries-table.ts";
 
-// One batch holds up the event loop for some milliseconds at most.
-const BATCH_WRITES = 100;
-const BATCH_BYTES = 1024 ** 2;
+// One batch holds up the event loop for about a millisecond.
+const BATCH_WRITES = 32;
+const BATCH_BYTES = 256 * 1024;
 const QUEUE_WRITES = 4096;
 const QUEUE_BYTES = 32 * 1024 ** 2;
 

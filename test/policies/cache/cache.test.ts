@@ -109,19 +109,20 @@ describe("cache", () => {
     for (const type of ["cache.hit", "cache.miss", "cache.stored"] as const) {
       runtime.events.on(type, (event) => void events.push(event));
     }
-    const bench = benchOf(runtime);
+    const bench = benchOf(runtime, { jitter: 0 });
     await bench.ask();
     const call = callOf(runtime, async () => valueReply("", whole()));
     await bench.line.execute(call);
     expect(call.trace.explain(call)).toMatchObject({
       tier: "map",
+      cacheKey: call.fingerprint()?.key,
       servedBy: "cache",
       steps: [{ policy: "cache", what: "hit", detail: "map" }],
     });
     expect(events).toMatchObject([
       { type: "cache.miss", reason: "absent" },
       { type: "cache.stored", bytes: 10, ttlMs: 3_600_000 },
-      { type: "cache.hit", tier: "map", ageMs: 0, bytes: 10 },
+      { type: "cache.hit", tier: "map", ageMs: 0, ttlMs: 3_600_000, stale: false, bytes: 10 },
     ]);
   });
 
@@ -388,8 +389,15 @@ describe("the options and the state of the cache", () => {
   const tiers = [mapTier()];
 
   it("have the documented defaults", () => {
-    expect(CACHE_DEFAULTS).toEqual({
+    expect(CACHE_DEFAULTS).toMatchObject({
       ttl: "1h",
+      jitter: 0.1,
+      staleWhileRevalidate: "0ms",
+      staleIfError: "0ms",
+      earlyRefresh: 0,
+      negativeTtl: "0ms",
+      variants: 1,
+      cost: "tokens",
       shared: false,
       maxEntryBytes: "4mb",
       when: "always",
@@ -405,6 +413,14 @@ describe("the options and the state of the cache", () => {
       [{ tiers: [mapTier(), mapTier()] }, /cache\.tiers\[1\]\.name/],
       [{ tiers, ttl: 0 }, /cache\.ttl/],
       [{ tiers, ttl: "soon" }, /cache\.ttl/],
+      [{ tiers, jitter: 1.1 }, /cache\.jitter/],
+      [{ tiers, staleWhileRevalidate: -1 }, /cache\.staleWhileRevalidate/],
+      [{ tiers, staleIfError: "long" }, /cache\.staleIfError/],
+      [{ tiers, earlyRefresh: -1 }, /cache\.earlyRefresh/],
+      [{ tiers, negativeTtl: "1y" }, /cache\.negativeTtl/],
+      [{ tiers, variants: 0 }, /cache\.variants/],
+      [{ tiers, variants: 101 }, /cache\.variants/],
+      [{ tiers, cost: "dollars" }, /cache\.cost/],
       [{ tiers, shared: "yes" }, /cache\.shared/],
       [{ tiers, maxEntryBytes: 0 }, /cache\.maxEntryBytes/],
       [{ tiers, when: "never" }, /cache\.when/],

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Call, OptionError, type Outcome, pipeline, valueReply, whole } from "../../../src/core/index.ts";
 import { cache } from "../../../src/policies/cache/index.ts";
-import { TagVersions } from "../../../src/policies/cache/tag-versions.ts";
+import { Invalidations } from "../../../src/policies/cache/invalidations.ts";
 import { coalesce } from "../../../src/policies/coalesce/index.ts";
 import { answering, callOf, virtualRuntime } from "../../support/calls.ts";
 import { benchOf, valueIn } from "./support/questions.ts";
@@ -184,7 +184,7 @@ describe("tags", () => {
     expect(bench.policy.stats().skipped).toBe(1);
   });
 
-  it("of a fill that another caller began, and left, keep it out of every tier", async () => {
+  it("of a fill that another caller began, and left, keep it from those who ask afterwards", async () => {
     for (const elsewhere of [false, true]) {
       const { clock, runtime } = virtualRuntime();
       const server = new ByteServer();
@@ -200,7 +200,7 @@ describe("tags", () => {
       const second = line.execute(callOf(runtime, send, tagged("x")));
       await clock.advance(10);
       first.cancellation.cancel("bored");
-      expect(valueIn(await clock.run(second))).toBe("answer 1");
+      expect(valueIn(await clock.run(second))).toBe("answer 2");
       await clock.run(left);
       await policy.flush();
       expect(valueIn(await clock.run(line.execute(callOf(runtime, send, tagged("x")))))).toBe("answer 2");
@@ -268,7 +268,7 @@ describe("clear", () => {
       new Promise((resolve) => runtime.clock.timer(100, () => resolve(valueReply("stale", whole()))));
     const stale = bench.ask({ request: { input: "slow" } }, slow);
     server.delayMs = 20;
-    await bench.ask({ request: { input: "being written" }, scope: { cache: "refresh" } });
+    await clock.run(bench.ask({ request: { input: "being written" }, scope: { cache: "refresh" } }));
     await clock.run(bench.policy.clear());
     await clock.run(stale);
     await clock.run(bench.policy.flush());
@@ -304,7 +304,7 @@ describe("clear", () => {
 
 describe("the versions of tags", () => {
   it("forget the tags invalidated longest ago in favour of missing, never of a stale entry", () => {
-    const versions = new TagVersions();
+    const versions = new Invalidations();
     const old = versions.of(["old", "never"]);
     versions.invalidate(["old"]);
     const between = versions.of(["old", "never"]);
@@ -315,7 +315,7 @@ describe("the versions of tags", () => {
   });
 
   it("differ between processes", () => {
-    expect(new TagVersions().of(["x"])).not.toEqual(new TagVersions().of(["x"]));
+    expect(new Invalidations().of(["x"])).not.toEqual(new Invalidations().of(["x"]));
   });
 });
 

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { Runtime } from "../../../src/core/index.ts";
+import { TierFailures } from "../../../src/policies/cache/tier-failures.ts";
+import { TierGuard } from "../../../src/policies/cache/tier-guard.ts";
 import { virtualRuntime } from "../../support/calls.ts";
 import { benchOf, heard } from "./support/questions.ts";
 import { ByteServer, MapStore, mapTier, serverTier, type Trouble } from "./support/stores.ts";
 
 /** A cache of memory over a server. */
 function overServer(runtime: Runtime, server: ByteServer, memory = new MapStore()) {
-  return benchOf(runtime, { tiers: [mapTier(memory), serverTier(server)] });
+  return benchOf(runtime, { tiers: [mapTier(memory), serverTier(server)], jitter: 0 });
 }
 
 describe("a cache of several tiers", () => {
@@ -53,9 +55,65 @@ describe("a cache of several tiers", () => {
     server.delayMs = 20;
     const slow = second.value();
     await clock.advance(5);
-    expect(await second.value({ scope: { cache: "refresh" } })).toBe("answer 2");
+    const refreshed = second.value({ scope: { cache: "refresh" } });
     expect(await clock.run(slow)).toBe("answer 1");
+    expect(await clock.run(refreshed)).toBe("answer 2");
     expect(await clock.run(second.value())).toBe("answer 2");
+  });
+
+  it("does not put an older answer in the place of a newer one of a tier of bytes", async () => {
+    for (const delayMs of [0, 4, 10, 20, 30, 60]) {
+      const { clock, runtime } = virtualRuntime();
+      const [near, far] = [new ByteServer(), new ByteServer()];
+      const tiers = [serverTier(near, { name: "near" }), serverTier(far, { name: "far" })];
+      const bench = benchOf(runtime, { tiers });
+      await bench.ask();
+      await bench.policy.flush();
+      near.values.clear();
+      await clock.advance(1000);
+      near.delayMs = 20;
+      const promoting = bench.ask();
+      await clock.advance(delayMs);
+      const refreshed = bench.value({ scope: { cache: "refresh" } });
+      await clock.run(Promise.all([promoting, refreshed]));
+      await clock.run(bench.policy.flush());
+      const third = benchOf(runtime, { tiers });
+      expect(await clock.run(third.value({ scope: { cache: "only-if-cached" } })), `after ${delayMs} ms`).toBe(
+        await refreshed,
+      );
+    }
+  });
+
+  it("keeps an entry in a tier no longer than the tier says, and elsewhere as long as it lasts", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = benchOf(runtime, {
+      tiers: [mapTier(new MapStore(), 1000), serverTier(server, { ttlMs: 5000 })],
+      jitter: 0,
+    });
+    await bench.ask();
+    await clock.advance(999);
+    expect(await bench.value()).toBe("answer 1");
+    expect(bench.policy.stats().hits).toEqual({ map: 1, server: 0 });
+    await clock.advance(1000);
+    expect(await bench.value()).toBe("answer 1");
+    expect(bench.policy.stats().hits).toEqual({ map: 1, server: 1 });
+    await clock.advance(3500);
+    expect(await bench.value()).toBe("answer 2");
+  });
+
+  it("closes the tiers that were opened when one cannot be", () => {
+    const { runtime } = virtualRuntime();
+    const [first, second] = [new ByteServer(), new ByteServer()];
+    const broken = {
+      name: "broken",
+      open: () => {
+        throw new Error("no such file");
+      },
+    };
+    const tiers = [serverTier(first, { name: "first" }), serverTier(second, { name: "second" }), broken];
+    expect(() => benchOf(runtime, { tiers })).toThrow("no such file");
+    expect([first.closed, second.closed]).toEqual([1, 1]);
   });
 
   it("lets nobody wait for writes", async () => {
@@ -175,6 +233,38 @@ describe("a tier in trouble", () => {
     expect(waits).toBeLessThanOrEqual(11);
   });
 
+  it("that hangs is asked for one thing at a time once it is left alone", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const bench = benchOf(runtime, { tiers: [serverTier(server, { leases: true })] });
+    server.trouble = "hangs";
+    for (let n = 0; n < 10; n++) await clock.run(bench.ask({ request: { n } }));
+    server.asked = [];
+    const startedAt = clock.now();
+    for (let n = 0; clock.now() - startedAt < 20_000; n++) {
+      void bench.ask({ request: { later: n }, scope: { tags: ["t"] } });
+      await clock.advance(10);
+    }
+    expect(server.asked.length).toBeGreaterThanOrEqual(9);
+    expect(server.asked.length).toBeLessThanOrEqual(11);
+  });
+
+  it("whose answer is late because this process was busy has not failed", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const guard = new TierGuard("server", runtime, new TierFailures("server", runtime), () => {});
+    const slow = guard.run("get", 50, () => new Promise<true>((resolve) => void clock.timer(120, () => resolve(true))));
+    // The loop comes to look 100 ms after the time limit.
+    const { now } = clock;
+    clock.now = () => now.call(clock) + 100;
+    expect(await clock.run(slow)).toBeUndefined();
+    clock.now = now;
+    const late = guard.run("get", 50, () => new Promise<true>((resolve) => void clock.timer(90, () => resolve(true))));
+    await clock.advance(49);
+    clock.now = () => now.call(clock) + 100;
+    expect(await clock.run(late)).toBe(true);
+    clock.now = now;
+  });
+
   it("gives hits again within 3 s of its return, and an event says so", async () => {
     const { clock, runtime } = virtualRuntime();
     const server = new ByteServer();
@@ -238,7 +328,7 @@ describe("a tier in trouble", () => {
     expect(await asked).toMatchObject({ kind: "refused" });
     await bench.policy.flush();
     expect(server.values.size).toBe(0);
-    expect(failed).toMatchObject([{ tier: "server", operation: "decode", error: "UNREADABLE" }]);
+    expect(failed).toMatchObject([{ tier: "server", operation: "decode", error: "DAMAGED" }]);
   });
 
   it("that holds the entry of another key is a miss", async () => {

@@ -1,0 +1,13 @@
+export { fifo } from "./fifo.ts";
+export { GDSF_DEFAULTS, type GdsfOptions, gdsf } from "./gdsf.ts";
+export { Heap } from "./heap.ts";
+export { lfu } from "./lfu.ts";
+export { lru } from "./lru.ts";
+export type { Eviction, EvictionItem, EvictionPolicy, Place } from "./policy.ts";
+export { Queue } from "./queue.ts";
+export { Ranking } from "./ranking.ts";
+export { s3fifo } from "./s3-fifo.ts";
+export { sieve } from "./sieve.ts";
+export { size } from "./size.ts";
+export { ttl } from "./ttl.ts";
+export { wTinyLfu } from "./w-tiny-lfu.ts";

@@ -1,0 +1,14 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { histories, SETTINGS, staleAnswers } from "./support/races.ts";
+
+describe("none of 10,000 histories of calls and invalidations in two processes", () => {
+  it.each(Object.keys(SETTINGS))("gives an answer that was invalidated before it was asked for: %s", async (name) => {
+    await fc.assert(
+      fc.asyncProperty(histories, async (history) => {
+        expect(await staleAnswers(history, (SETTINGS[name] as (typeof SETTINGS)[string])())).toEqual([]);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+});

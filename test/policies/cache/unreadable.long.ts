@@ -1,0 +1,3 @@
+import { unreadableValues } from "./support/unreadable.ts";
+
+unreadableValues(10_000);
