@@ -27,6 +27,7 @@ const call = { id: "c1", operation: "chat", provider: "openai", model: "gpt-5" }
 const started: EventMap["call.started"] = { stream: false, priority: 5, client: undefined };
 const attempted: EventMap["attempt.completed"] = {
   attempt: 1,
+  kind: "first",
   durationMs: 800,
   firstContentMs: undefined,
   status: 200,
@@ -51,7 +52,7 @@ function plainCall(runtime: ReturnType<typeof createRuntime>): number {
   const { events } = runtime;
   return nanoseconds(300_000, () => {
     if (events.wants("call.started")) events.emit("call.started", call, started);
-    if (events.wants("attempt.started")) events.emit("attempt.started", call, { attempt: 1 });
+    if (events.wants("attempt.started")) events.emit("attempt.started", call, { attempt: 1, kind: "first" });
     if (events.wants("attempt.completed")) events.emit("attempt.completed", call, attempted);
     if (events.wants("call.completed")) events.emit("call.completed", call, completed);
   });

@@ -4,6 +4,7 @@
  * @module
  */
 export {
+  type CallLease,
   type CallOptions,
   callThrough,
   createFetch,
@@ -12,18 +13,26 @@ export {
   type FetchOptions,
   type FunctionContext,
   type FunctionRequest,
+  type LeaseOptions,
   refusalOf,
   scoped,
+  type TargetOptions,
+  targetOf,
   wrapClient,
 } from "./clients/index.ts";
+export * from "./conditions/index.ts";
 export * from "./core/index.ts";
+export * from "./lint/index.ts";
 export * from "./monitor/index.ts";
 export * from "./optimizer.ts";
 export * from "./policies/breaker/index.ts";
+export * from "./policies/budget/index.ts";
 export * from "./policies/cache/index.ts";
 export * from "./policies/coalesce/index.ts";
 export * from "./policies/cockatiel/index.ts";
 export * from "./policies/deadline/index.ts";
+export * from "./policies/fallback/index.ts";
+export * from "./policies/hedge/index.ts";
 export * from "./policies/pool/index.ts";
 export * from "./policies/rate-limit/index.ts";
 export * from "./policies/retry/index.ts";

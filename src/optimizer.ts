@@ -1,16 +1,21 @@
 import { type CacheControl, cacheControl } from "./cache-control.ts";
 import {
+  acquireFrom,
+  type CallLease,
   type CallOptions,
   callThrough,
   createFetch,
+  executeWithLease,
   explainOf,
   type FunctionContext,
   type FunctionRequest,
+  type LeaseOptions,
   runInScope,
   wrapClient,
 } from "./clients/index.ts";
 import {
   type AccountBalance,
+  type Call,
   type Clock,
   ClosedError,
   createRuntime,
@@ -30,12 +35,17 @@ import {
 } from "./core/index.ts";
 import { createMonitor, type Health, type Monitor, type MonitorOptions, type MonitorStats } from "./monitor/index.ts";
 import { type BreakerPolicy, breaker } from "./policies/breaker/index.ts";
+import { type BudgetPolicy, budget } from "./policies/budget/index.ts";
 import { type CachePolicy, cache } from "./policies/cache/index.ts";
 import { type CoalescePolicy, coalesce } from "./policies/coalesce/index.ts";
 import { type DeadlinePolicy, deadline } from "./policies/deadline/index.ts";
+import { type FallbackPolicy, fallback } from "./policies/fallback/index.ts";
+import { type HedgePolicy, hedge } from "./policies/hedge/index.ts";
 import {
   createJobs,
   type JobContext,
+  type JobInfo,
+  type JobListOptions,
   type JobOptions,
   type JobStatus,
   type Jobs,
@@ -90,7 +100,10 @@ const OPTION_KEYS = [
   "semantic",
   "coalesce",
   "pool",
+  "fallback",
   "retry",
+  "hedge",
+  "budget",
   "breaker",
   "throttle",
   "rateLimit",
@@ -108,7 +121,10 @@ interface Policies {
   readonly semantic: SemanticPolicy | undefined;
   readonly coalesce: CoalescePolicy | undefined;
   readonly pool: PoolPolicy | undefined;
+  readonly fallback: FallbackPolicy | undefined;
   readonly retry: RetryPolicy | undefined;
+  readonly hedge: HedgePolicy | undefined;
+  readonly budget: BudgetPolicy | undefined;
   readonly breaker: BreakerPolicy | undefined;
   readonly throttle: ThrottlePolicy | undefined;
   readonly rateLimit: RateLimitPolicy | undefined;
@@ -121,6 +137,8 @@ export interface Optimizer {
   readonly cache: CacheControl;
   /** The semantic cache, where the option `semantic` was given. */
   readonly semantic: SemanticPolicy | undefined;
+  /** What was spent, where the option `budget` was given. */
+  readonly budget: BudgetPolicy | undefined;
   readonly monitor: Monitor;
   /** A `fetch` for any SDK that takes one: known endpoints go through the line, others pass untouched. */
   readonly fetch: typeof globalThis.fetch;
@@ -135,9 +153,26 @@ export interface Optimizer {
   ): Promise<T>;
   /** Runs `fn`; every call made inside it has `scope`. Scopes nest. Throws `OptionError`. */
   run<T>(scope: Scope, fn: () => T): T;
+  /**
+   * Waits until every policy would send a call, and holds that permission for code of one's own, best with `using`. Throws
+   * a `RefusedError` when the line declines, the signal's reason when the caller gives up, and `OptionError`.
+   */
+  acquire(options?: LeaseOptions): Promise<CallLease>;
+  /**
+   * Runs `fn` once under such a permission. `under` is the client whose limits apply, or all of the options. Throws what
+   * `fn` and `acquire` throw.
+   */
+  executeWithProtection<T>(
+    fn: (context: { readonly signal: AbortSignal }) => Promise<T> | T,
+    under?: string | LeaseOptions,
+  ): Promise<T>;
   /** Queues a job of any kind in the pool. Throws `OptionError` for a known id or when the pool is switched off. */
   submit<T>(id: string, fn: (context: JobContext) => Promise<T> | T, options?: JobOptions): void;
   status(id: string): JobStatus | undefined;
+  /** What is known of a job; `undefined` for an id that was never submitted or is no longer kept. */
+  info(id: string): JobInfo | undefined;
+  /** Running jobs, then queued ones, then ended ones. Throws `OptionError`. */
+  jobs(options?: JobListOptions): JobInfo[];
   result<T = unknown>(id: string): Promise<T>;
   cancel(id: string): boolean;
   /** Listens to one type of event, or to all with `"*"`; gives back how to stop. A listener that throws harms nobody. */
@@ -187,12 +222,17 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
     line,
     cache: cacheControl(policies.cache, policies.semantic, runtime.events),
     semantic: policies.semantic,
+    budget: policies.budget,
     monitor,
     fetch: createFetch(line, options.fetch === undefined ? {} : { fetch: options.fetch }),
     call: (request, fn, callOptions) => callThrough(line, request, fn, callOptions),
     run: (scope, fn) => runInScope(scope, fn),
+    acquire: (leaseOptions) => acquireFrom(line, leaseOptions),
+    executeWithProtection: (fn, under) => executeWithLease(line, fn, under),
     submit: (id, fn, jobOptions) => jobsOrThrow().submit(id, fn, jobOptions),
     status: (id) => jobsOrThrow().status(id),
+    info: (id) => jobsOrThrow().info(id),
+    jobs: (listOptions) => jobsOrThrow().list(listOptions),
     result: (id) => jobsOrThrow().result(id),
     cancel: (id) => jobsOrThrow().cancel(id),
     on: (type, listener) => runtime.events.on(type, functionOf("listener", listener)),
@@ -230,6 +270,13 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
 function buildPolicies(settings: ResolvedSettings, semantic: SemanticTier | undefined, runtime: Runtime): Policies {
   const { timeout: timers } = settings;
   const { total = false, ...attemptTimers } = timers ?? {};
+  const attemptRing = {
+    budget: settings.budget && budget(settings.budget, runtime),
+    breaker: settings.breaker && breaker(settings.breaker, runtime),
+    throttle: settings.throttle && throttle(settings.throttle, runtime),
+    rateLimit: settings.rateLimit && rateLimit(settings.rateLimit, runtime),
+    timeout: timers && timeout(attemptTimers, runtime),
+  };
   return {
     // Always there: a scope may set a deadline where the options set none.
     deadline: deadline({ total }, runtime),
@@ -237,12 +284,16 @@ function buildPolicies(settings: ResolvedSettings, semantic: SemanticTier | unde
     semantic: semantic?.open(runtime),
     coalesce: settings.coalesce && coalesce(settings.coalesce, runtime),
     pool: settings.pool && pool(settings.pool, runtime),
+    fallback: settings.fallback && fallback(settings.fallback, runtime),
     retry: settings.retry && retry(settings.retry, runtime),
-    breaker: settings.breaker && breaker(settings.breaker, runtime),
-    throttle: settings.throttle && throttle(settings.throttle, runtime),
-    rateLimit: settings.rateLimit && rateLimit(settings.rateLimit, runtime),
-    timeout: timers && timeout(attemptTimers, runtime),
+    hedge: settings.hedge && hedge({ spare: (call) => healthy(attemptRing.breaker, call), ...settings.hedge }, runtime),
+    ...attemptRing,
   };
+}
+
+// A provider that is ill is slow, and a second try would only add to it.
+function healthy(breakers: BreakerPolicy | undefined, call: Call): boolean {
+  return breakers === undefined || breakers.isClosed(call);
 }
 
 // What is built once (tiers, a limiter of the user's own) stays; everything else may change.
@@ -254,7 +305,10 @@ function applySettings(policies: Policies, settings: ResolvedSettings): void {
   policies.cache?.update(cacheTunables);
   policies.coalesce?.update(settings.coalesce ?? {});
   policies.pool?.update(settings.pool ?? {});
+  policies.fallback?.update(settings.fallback ?? {});
   policies.retry?.update(settings.retry ?? {});
+  policies.hedge?.update(settings.hedge ?? {});
+  policies.budget?.update(settings.budget ?? {});
   policies.breaker?.update(settings.breaker ?? {});
   policies.throttle?.update(settings.throttle ?? {});
   policies.rateLimit?.update(limits);

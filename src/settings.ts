@@ -2,8 +2,11 @@ import type { Duration } from "./core/index.ts";
 import { knownKeys, OptionError } from "./core/index.ts";
 import { readEnvironment } from "./environment.ts";
 import type { BreakerOptions } from "./policies/breaker/index.ts";
+import type { BudgetOptions } from "./policies/budget/index.ts";
 import type { CacheOptions as CachePolicyOptions } from "./policies/cache/index.ts";
 import type { CoalesceOptions } from "./policies/coalesce/index.ts";
+import type { FallbackOptions } from "./policies/fallback/index.ts";
+import type { HedgeOptions } from "./policies/hedge/index.ts";
 import type { PoolOptions } from "./policies/pool/index.ts";
 import type { RateLimitOptions } from "./policies/rate-limit/index.ts";
 import type { RetryOptions } from "./policies/retry/index.ts";
@@ -26,7 +29,13 @@ export interface PolicySettings {
   /** Lets identical calls in flight share one answer. Default true. */
   readonly coalesce?: CoalesceOptions | boolean | undefined;
   readonly pool?: PoolOptions | boolean | undefined;
+  /** Where else calls may go. Default false. */
+  readonly fallback?: FallbackOptions | false | undefined;
   readonly retry?: RetryOptions | boolean | undefined;
+  /** A second try beside a slow first. Default false. */
+  readonly hedge?: HedgeOptions | boolean | undefined;
+  /** Limits of money. Default false. */
+  readonly budget?: BudgetOptions | false | undefined;
   readonly breaker?: BreakerOptions | boolean | undefined;
   readonly throttle?: ThrottleOptions | boolean | undefined;
   readonly rateLimit?: RateLimitOptions | boolean | undefined;
@@ -39,7 +48,10 @@ export interface ResolvedSettings {
   readonly cache: CacheSettings | undefined;
   readonly coalesce: CoalesceOptions | undefined;
   readonly pool: PoolOptions | undefined;
+  readonly fallback: FallbackOptions | undefined;
   readonly retry: RetryOptions | undefined;
+  readonly hedge: HedgeOptions | undefined;
+  readonly budget: BudgetOptions | undefined;
   readonly breaker: BreakerOptions | undefined;
   readonly throttle: ThrottleOptions | undefined;
   readonly rateLimit: RateLimitOptions | undefined;
@@ -48,8 +60,28 @@ export interface ResolvedSettings {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const SECTIONS = ["cache", "coalesce", "pool", "retry", "breaker", "throttle", "rateLimit", "timeout"] as const;
+const SECTIONS = [
+  "cache",
+  "coalesce",
+  "pool",
+  "fallback",
+  "retry",
+  "hedge",
+  "budget",
+  "breaker",
+  "throttle",
+  "rateLimit",
+  "timeout",
+] as const;
 type Section = (typeof SECTIONS)[number];
+
+// Policies that nobody has who did not ask for them.
+const OPT_IN: ReadonlySet<Section> = new Set(["fallback", "hedge", "budget"]);
+// Those that mean nothing without options.
+const NEVER_BARE: ReadonlySet<Section> = new Set(["fallback", "budget"]);
+
+// Where others answer meanwhile, probing an ill target early costs nobody an answer, and it is back sooner.
+const BREAKER_BESIDE_FALLBACK: BreakerOptions = { maxOpen: "2s", ramp: "2s" };
 
 /**
  * Joins what is said of the policies: the profile, over it the options of the code, over them the environment.
@@ -68,11 +100,16 @@ export function resolveSettings(
   const section = (name: Section): object | undefined => {
     const own = given[name];
     if (own !== undefined && typeof own !== "boolean") knownKeysOrSwitch(name, own);
-    const enabled = fromEnvironment.switches[name] ?? own !== false;
+    if (own === true && NEVER_BARE.has(name)) throw new OptionError(name, own, "an object of options, or false");
+    const enabled =
+      fromEnvironment.switches[name] ?? (OPT_IN.has(name) ? own !== undefined && own !== false : own !== false);
     if (!enabled) return undefined;
-    const preset = (PROFILES[profile] as unknown as Record<string, object | undefined>)[name];
+    const preset = {
+      ...(PROFILES[profile] as unknown as Record<string, object | undefined>)[name],
+      ...(name === "breaker" && typeof given.fallback === "object" && BREAKER_BESIDE_FALLBACK),
+    };
     const said = typeof own === "object" ? defined(own) : {};
-    return { ...fitting(preset ?? {}, said), ...said, ...fromEnvironment.values[name] };
+    return { ...fitting(preset, said), ...said, ...fromEnvironment.values[name] };
   };
   return {
     profile,

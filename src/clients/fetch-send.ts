@@ -17,6 +17,7 @@ import {
   readFailure,
   readLimits,
   readWhole,
+  type StreamReader,
   streamReader,
 } from "../providers/openai/index.ts";
 import { eventStream } from "./fetch-events.ts";
@@ -31,7 +32,9 @@ export function senderOf(reading: RequestReading, ask: Ask, clock: Clock): Next 
       const response = await ask(call);
       if (call.cancellation.cancelled) return dropped(call, response);
       if (!response.ok) return readFailure(await rawOf(response), reading.provider, clock.wall());
-      return isEventStream(response, reading) ? streamed(call, reading, response) : await whole(reading, response);
+      return isEventStream(response, reading)
+        ? streamed(call, reading, response)
+        : await whole(call, reading, response);
     } catch (error) {
       return thrown(call, error);
     }
@@ -67,18 +70,28 @@ function isEventStream(response: Response, reading: RequestReading): boolean {
 function streamed(call: Call, reading: RequestReading, response: Response): Outcome {
   const head = headOf(response, reading);
   const body = (response.body as ReadableStream<Uint8Array>).getReader();
-  return streamReply(eventStream(call, head, body, streamReader(reading, head)), head);
+  const reader = streamReader(reading, head);
+  return streamReply(eventStream(call, head, body, call.foreign ? notStoring(reader) : reader), head);
 }
 
-async function whole(reading: RequestReading, response: Response): Promise<Outcome> {
+function notStoring(reader: StreamReader): StreamReader {
+  return {
+    read: (event) => reader.read(event),
+    usage: () => reader.usage(),
+    end: () => ({ ...reader.end(), storable: false }),
+  };
+}
+
+async function whole({ foreign }: Call, reading: RequestReading, response: Response): Promise<Outcome> {
   const bytes = Buffer.from(await response.arrayBuffer());
   const raw = rawFrom(response, bytes);
   const settlement = readWhole(reading, raw.body.startsWith("\uFEFF") ? { ...raw, body: raw.body.slice(1) } : raw);
   const { fault } = settlement;
   if (fault !== undefined) return { ...fault, response: raw };
   // Text that is not UTF-8 would change on its way through a string: it passes as bytes, and no cache keeps it.
-  if (!isUtf8(bytes)) return valueReply(bytes, { ...settlement, storable: false }, headOf(response, reading));
-  return valueReply(raw.body, settlement, headOf(response, reading));
+  const isText = isUtf8(bytes);
+  const kept = isText && !foreign ? settlement : { ...settlement, storable: false };
+  return valueReply(isText ? raw.body : bytes, kept, headOf(response, reading));
 }
 
 function headOf(response: Response, reading: RequestReading): ReplyHead {

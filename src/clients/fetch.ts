@@ -18,6 +18,7 @@ import {
 } from "./fetch-request.ts";
 import { responseTo, responseToFault } from "./fetch-response.ts";
 import { senderOf } from "./fetch-send.ts";
+import { withOtherDeployment } from "./model-target.ts";
 import { scopeOf } from "./scope.ts";
 
 export interface FetchOptions {
@@ -65,12 +66,17 @@ export function createFetch(line: Line, options: FetchOptions = {}): typeof fetc
         scope: scopeOf(init),
         cancellation,
         headTimeoutMs: headTimeoutMs(headers),
-        send: senderOf(reading, (asked) => host(input, sent(asked, reading, request as ReadableRequest, init)), clock),
+        clientRetries: clientRetries(headers),
+        send: senderOf(
+          reading,
+          (asked) => host(addressOf(asked, reading, input), sent(asked, reading, request as ReadableRequest, init)),
+          clock,
+        ),
       },
       clock.now(),
     );
     remember(call);
-    warnOfStacking(call, headers);
+    warnOfStacking(call);
 
     const outcome = await line.execute(call);
     if (outcome.ok) {
@@ -84,6 +90,12 @@ export function createFetch(line: Line, options: FetchOptions = {}): typeof fetc
   return optimizedFetch;
 }
 
+// At Azure the path names what is asked for too.
+function addressOf(asked: Call, { model, endpoint }: RequestReading, input: FetchInput): FetchInput {
+  if (asked.endpoint === endpoint) return input;
+  return withOtherDeployment(input instanceof Request ? input.url : String(input), model, asked.model);
+}
+
 function sent(
   asked: Call,
   { request }: RequestReading,
@@ -93,7 +105,7 @@ function sent(
   const { signal } = asked.cancellation;
   // The bytes of the caller, unless a policy asks for something else.
   if (asked.request === request) return { ...init, body: given.body, signal };
-  return { ...init, ...withOtherBody(given, asked.request), signal };
+  return { ...init, method: given.method, ...withOtherBody(given, asked.request), signal };
 }
 
 // SDKs of the Stainless family say how long they wait, in whole seconds; 0 is what is left of less than one.
@@ -102,12 +114,16 @@ function headTimeoutMs(headers: Headers): number | undefined {
   return seconds > 0 ? seconds * 1000 : undefined;
 }
 
-function stackingWarning({ runtime }: Line): (call: Call, headers: Headers) => void {
+function clientRetries(headers: Headers): number {
+  const count = Number(headers.get("x-stainless-retry-count"));
+  return count > 0 ? count : 0;
+}
+
+function stackingWarning({ runtime }: Line): (call: Call) => void {
   let warned = false;
-  return (call, headers) => {
-    const retryCount = Number(headers.get("x-stainless-retry-count"));
-    if (warned || !(retryCount > 0)) return;
+  return (call) => {
+    if (warned || call.clientRetries === 0) return;
     warned = true;
-    runtime.events.emit("retry.stacked", call, { retryCount });
+    runtime.events.emit("retry.stacked", call, { retryCount: call.clientRetries });
   };
 }

@@ -20,13 +20,20 @@ export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown>
 
 /** The chunks of what a function yields. Its end is taken for whole: nothing else tells. */
 export class YieldedSource implements ChunkSource {
+  #call: Call;
   #iterator: AsyncIterator<unknown>;
   #cancellation: Cancellation;
   #judge: (error: unknown) => Fault;
   #usage: Usage | undefined;
 
   /** `cancellation` is what the function listens to: a generator that waits cannot be returned from outside. */
-  constructor(values: AsyncIterable<unknown>, cancellation: Cancellation, judge: (error: unknown) => Fault) {
+  constructor(
+    call: Call,
+    values: AsyncIterable<unknown>,
+    cancellation: Cancellation,
+    judge: (error: unknown) => Fault,
+  ) {
+    this.#call = call;
     this.#iterator = values[Symbol.asyncIterator]();
     this.#cancellation = cancellation;
     this.#judge = judge;
@@ -35,12 +42,17 @@ export class YieldedSource implements ChunkSource {
   async pull(): Promise<Chunk | Settlement> {
     try {
       const { done, value } = await this.#iterator.next();
-      if (done === true) return whole({ usage: this.#usage });
+      if (done === true) return this.#end();
       this.#usage = usageOf(value) ?? this.#usage;
       return { role: "content", value };
     } catch (error) {
       return broken(this.#judge(error), this.#usage);
     }
+  }
+
+  #end(): Settlement {
+    const { foreign, via, model } = this.#call;
+    return whole({ storable: !foreign, usage: this.#usage, model: via === undefined ? undefined : model });
   }
 
   cancel(reason: Fault): Settlement {

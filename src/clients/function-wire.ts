@@ -12,6 +12,9 @@ import {
 } from "../core/index.ts";
 import { usageOf } from "./function-usage.ts";
 
+/** About as much as a provider's prompt cache takes for a beginning. */
+const BEGINNING_CHARS = 4_000;
+
 /**
  * The wire of `optimizer.call`: a question is the request without its control fields, an answer is JSON. A value that
  * JSON would change (`undefined`, dates, class instances, functions, NaN, -0) is not kept.
@@ -30,11 +33,17 @@ export const functionWire: Wire = {
     return { form: "value" in body ? "value" : "events", text, head: { status: head.status, headers: head.headers } };
   },
   replay: (_call, kept) => (kept.form === "value" ? replayedValue(kept) : replayedStream(kept)),
+  contentText: (_call, value) => (typeof value === "string" ? value : undefined),
   question(call) {
     const { provider, operation, credential, judge, input, ...context } = call.request as Record<string, unknown>;
     // A vector is of one text and no other.
     if (typeof input !== "string" || operation === "embeddings") return undefined;
     return { text: input, context, turns: 1 };
+  },
+  promptBeginning(call) {
+    const { system, input } = call.request as Record<string, unknown>;
+    const text = typeof input === "string" ? input : exactJson(input);
+    return text === undefined ? undefined : `${String(system ?? "")}\n${text}`.slice(0, BEGINNING_CHARS);
   },
   answerText(_call, { form, text }) {
     const said: unknown = JSON.parse(text);

@@ -2,9 +2,11 @@ import {
   aborted,
   Call,
   Cancellation,
+  type Clock,
   type Fault,
   functionOf,
   type Line,
+  type Next,
   type Outcome,
   type Reply,
   resolveScope,
@@ -17,7 +19,7 @@ import {
 } from "../core/index.ts";
 import { remember, rememberBy } from "./explained.ts";
 import { judgeThrown } from "./function-faults.ts";
-import { charsOf, checkRequest, type FunctionRequest, maxOutputTokensOf } from "./function-request.ts";
+import { charsOf, checkRequest, type ErrorJudge, type FunctionRequest, maxOutputTokensOf } from "./function-request.ts";
 import { closeIterator, isAsyncIterable, Yielded, YieldedSource } from "./function-stream.ts";
 import { usageOf } from "./function-usage.ts";
 import { functionWire } from "./function-wire.ts";
@@ -30,6 +32,10 @@ export interface FunctionContext {
   readonly signal: AbortSignal;
   /** 1 for the first try. */
   readonly attempt: number;
+  /** The model to ask: that of the request, unless a fallback has chosen another. */
+  readonly model: string;
+  /** The name of the target that a fallback or balancing has chosen; `undefined`: the call's own. */
+  readonly target: string | undefined;
 }
 
 /** What one call wants: a scope, and a signal to give it up with. */
@@ -75,7 +81,7 @@ export async function callThrough<T>(
       cancellation,
       inputChars,
       maxOutputTokens,
-      send: (attempt) => ask(attempt, fn, (error) => judgeThrown(error, request.judge, attempt.provider, clock.wall())),
+      send: senderTo(fn, request.judge, clock),
     },
     clock.now(),
   );
@@ -91,6 +97,11 @@ export async function callThrough<T>(
   return result as T;
 }
 
+/** The end of the line for a call of a function. */
+export function senderTo(fn: (context: FunctionContext) => unknown, judge: ErrorJudge | undefined, clock: Clock): Next {
+  return (call) => ask(call, fn, (error) => judgeThrown(error, judge, call.provider, clock.wall()));
+}
+
 // A function that ignores its signal must not hold up a caller who has left: whichever comes first decides.
 function ask(
   call: Call,
@@ -101,7 +112,7 @@ function ask(
     const { cancellation, release } = call.cancellation.child();
     const off = cancellation.onCancel((reason) => resolve(aborted(reason)));
     if (cancellation.cancelled) return;
-    invoke(fn, new Context(cancellation, call.attempt))
+    invoke(fn, new Context(cancellation, call))
       .then((result) => {
         if (cancellation.cancelled) return dropLate(result);
         const outcome = replyWith(call, cancellation, result, judge);
@@ -123,8 +134,11 @@ async function invoke(fn: (context: FunctionContext) => unknown, context: Functi
 }
 
 function replyWith(call: Call, cancellation: Cancellation, result: unknown, judge: (error: unknown) => Fault): Reply {
-  if (isAsyncIterable(result)) return streamReply(streamFor(call, new YieldedSource(result, cancellation, judge)));
-  return valueReply(result, whole({ storable: result !== undefined, usage: usageOf(result) }));
+  if (isAsyncIterable(result))
+    return streamReply(streamFor(call, new YieldedSource(call, result, cancellation, judge)));
+  const model = call.via === undefined ? undefined : call.model;
+  const storable = result !== undefined && !call.foreign;
+  return valueReply(result, whole({ storable, model, usage: usageOf(result) }));
 }
 
 function dropLate(result: unknown): void {
@@ -134,11 +148,15 @@ function dropLate(result: unknown): void {
 /** Makes the signal only for a function that asks for it. */
 class Context implements FunctionContext {
   readonly attempt: number;
+  readonly model: string;
+  readonly target: string | undefined;
   #cancellation: Cancellation;
 
-  constructor(cancellation: Cancellation, attempt: number) {
+  constructor(cancellation: Cancellation, { attempt, model, via }: Call) {
     this.#cancellation = cancellation;
     this.attempt = attempt;
+    this.model = model;
+    this.target = via;
   }
 
   get signal(): AbortSignal {

@@ -5,8 +5,10 @@ export { explainOf } from "./explained.ts";
 export { createFetch, type FetchOptions } from "./fetch.ts";
 export { type CallOptions, callThrough, type FunctionContext } from "./function.ts";
 export type { ErrorJudge, FunctionRequest } from "./function-request.ts";
+export { acquireFrom, type CallLease, executeWithLease, type LeaseOptions } from "./lease.ts";
 export { refusalOf } from "./refusals.ts";
 export { currentScope, runInScope, scoped } from "./scope.ts";
+export { type TargetOptions, targetOf } from "./targets.ts";
 
 /**
  * A client of the same class whose calls go through `line`; the given one is left as it is.

@@ -2,7 +2,7 @@ import type { Line } from "../core/index.ts";
 import { createFetch, isOptimizedFetch } from "./fetch.ts";
 
 /** What is used of a client of the OpenAI SDK's family. Known by its form: the package itself is never loaded. */
-interface OpenAILike {
+export interface OpenAILike {
   readonly baseURL: string;
   readonly fetch: typeof fetch;
   readonly apiVersion?: string | undefined;
@@ -36,9 +36,13 @@ export function wrapOpenAI<T extends object>(client: T & OpenAILike, line: Line)
   return client.withOptions({
     maxRetries: 0,
     fetch: createFetch(line, { fetch: client.fetch }),
-    ...keyOption(client),
-    ...azureOptions(client),
+    ...optionsOfCopy(client),
   }) as T;
+}
+
+/** What `withOptions` needs to be told to give a client like the given one. */
+export function optionsOfCopy(client: OpenAILike): Record<string, unknown> {
+  return { ...keyOption(client), ...azureOptions(client) };
 }
 
 // The SDK's `withOptions` goes back to the key of the constructor; one that was set since is in `apiKey`. Where the

@@ -8,6 +8,7 @@ import {
   RateLimitError,
   type RefusalDetails,
   type RefusedError,
+  RetryBudgetError,
   ThrottleError,
 } from "../core/index.ts";
 
@@ -22,6 +23,7 @@ const ERRORS: Readonly<Record<string, new (message: string, details: RefusalDeta
   DEADLINE_EXCEEDED: DeadlineExceededError,
   BUDGET_EXCEEDED: BudgetExceededError,
   NOT_CACHED: NotCachedError,
+  RETRY_BUDGET_SPENT: RetryBudgetError,
 };
 
 interface RefusalBody {

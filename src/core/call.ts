@@ -3,7 +3,7 @@ import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import { labelSegment } from "./label.ts";
 import type { Next } from "./policy.ts";
 import type { ResolvedScope } from "./scope.ts";
-import { Trace } from "./trace.ts";
+import { type AttemptKind, Trace } from "./trace.ts";
 import type { Identity, Wire } from "./wire.ts";
 
 /** What a client knows of a call when it enters the line. */
@@ -31,8 +31,23 @@ export interface CallDetails {
   readonly maxOutputTokens: number | undefined;
   /** How long the client waits for the head, in milliseconds, where it says so. */
   readonly headTimeoutMs?: number | undefined;
+  /** How often the client has tried this request by itself already, where it says so; default 0. */
+  readonly clientRetries?: number | undefined;
   /** The end of the line: asks the provider, once. A throw counts as a fault of kind `unknown`. */
   readonly send: Next;
+}
+
+/** Where a call is sent, and what is asked there. */
+export interface Destination {
+  readonly provider: string;
+  readonly endpoint: string;
+  readonly model: string;
+  readonly credential: string;
+  readonly send: Next;
+  /** Name of the target that was chosen in place of the call's own; `undefined`: it is its own. */
+  readonly via: string | undefined;
+  /** Another model than the one that was asked for answers: what it says is not to be kept as that one's answer. */
+  readonly foreign: boolean;
 }
 
 interface Changes {
@@ -40,6 +55,7 @@ interface Changes {
   readonly deadline?: number;
   readonly admitBy?: number;
   readonly attempt?: number;
+  readonly attemptKind?: AttemptKind;
   /** Which of several answers to the same question is meant, from 0: each has a key of its own. */
   readonly variant?: number;
   /** Another request in the form of the first, such as a part of it; `inputChars` goes with it. */
@@ -47,8 +63,12 @@ interface Changes {
   /** Characters of the input of `request`. */
   readonly inputChars?: number;
   readonly epoch?: number;
+  /** Of the same client and route: the key stays. */
+  readonly scope?: ResolvedScope;
   /** The record of a part that is not to be seen in that of the whole. */
   readonly trace?: Trace;
+  /** Another place; a `request` that fits it goes with it. */
+  readonly destination?: Destination;
 }
 
 interface Memo {
@@ -84,6 +104,9 @@ export class Call {
   readonly admitBy: number;
   /** 1 for the first try. */
   readonly attempt: number;
+  readonly attemptKind: AttemptKind;
+  /** Above 0: the client retries too, and this is one of its retries. */
+  readonly clientRetries: number;
   /** 0 unless several answers to one question are kept. */
   readonly variant: number;
   /**
@@ -92,31 +115,40 @@ export class Call {
    */
   readonly epoch: number;
   readonly trace: Trace;
+  /** Name of the target that was chosen in place of the call's own, if one was. */
+  readonly via: string | undefined;
+  /** Another model than the one that was asked for answers: what it says is not to be kept as that one's answer. */
+  readonly foreign: boolean;
   readonly send: Next;
   readonly #memo: Memo;
 
   private constructor(details: CallDetails, id: string, memo: Memo, changing: Required<Changes>) {
+    const { destination } = changing;
     this.id = id;
     this.operation = details.operation;
-    this.provider = details.provider;
-    this.endpoint = details.endpoint;
-    this.model = details.model;
-    this.credential = details.credential;
+    this.provider = destination.provider;
+    this.endpoint = destination.endpoint;
+    this.model = destination.model;
+    this.credential = destination.credential;
     this.stream = details.stream;
     this.temperature = details.temperature;
     this.request = changing.request;
     this.wire = details.wire;
-    this.scope = details.scope;
+    this.scope = changing.scope;
     this.inputChars = changing.inputChars;
     this.maxOutputTokens = details.maxOutputTokens;
     this.cancellation = changing.cancellation;
     this.deadline = changing.deadline;
     this.admitBy = changing.admitBy;
     this.attempt = changing.attempt;
+    this.attemptKind = changing.attemptKind;
+    this.clientRetries = details.clientRetries ?? 0;
     this.variant = changing.variant;
     this.epoch = changing.epoch;
     this.trace = changing.trace;
-    this.send = details.send;
+    this.via = destination.via;
+    this.foreign = destination.foreign;
+    this.send = destination.send;
     this.#memo = memo;
   }
 
@@ -126,10 +158,12 @@ export class Call {
     const deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs;
     const admitBy = details.headTimeoutMs === undefined ? deadline : Math.min(deadline, now + details.headTimeoutMs);
     nextId = (nextId + 1) % Number.MAX_SAFE_INTEGER;
-    const { cancellation, request, inputChars } = details;
+    const { cancellation, request, inputChars, scope } = details;
     const trace = new Trace(now);
-    const fixed = { attempt: 1, variant: 0, epoch: 0 } as const;
-    const changing = { ...fixed, cancellation, deadline, admitBy, request, inputChars, trace };
+    const fixed = { attempt: 1, attemptKind: "first", variant: 0, epoch: 0 } as const;
+    const { provider, endpoint, model, credential, send } = details;
+    const destination = { provider, endpoint, model, credential, send, via: undefined, foreign: false };
+    const changing = { ...fixed, cancellation, deadline, admitBy, request, inputChars, scope, trace, destination };
     return new Call(details, `c${nextId.toString(36)}`, {}, changing);
   }
 
@@ -141,13 +175,17 @@ export class Call {
       deadline,
       admitBy: Math.min(changes.admitBy ?? this.admitBy, deadline),
       attempt: changes.attempt ?? this.attempt,
+      attemptKind: changes.attemptKind ?? this.attemptKind,
       variant: changes.variant ?? this.variant,
       epoch: changes.epoch ?? this.epoch,
+      scope: changes.scope ?? this.scope,
       request: changes.request ?? this.request,
       inputChars: changes.inputChars ?? this.inputChars,
       trace: changes.trace ?? this.trace,
+      destination: changes.destination ?? this,
     };
-    const asksTheSame = changing.variant === this.variant && changing.request === this.request;
+    const asksTheSame =
+      changing.variant === this.variant && changing.request === this.request && changes.destination === undefined;
     return new Call(this, this.id, asksTheSame ? this.#memo : {}, changing);
   }
 

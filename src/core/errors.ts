@@ -48,6 +48,13 @@ export class MissingPeerError extends BreakwaterError {
   }
 }
 
+/** A store could not do what it was asked: not connected, overloaded, unreadable, closed. `cause` says more. */
+export class StoreError extends BreakwaterError {
+  constructor(message: string, cause?: unknown) {
+    super("STORE_FAILED", message, cause === undefined ? undefined : { cause });
+  }
+}
+
 /** The optimizer was closed; calls no longer pass. */
 export class ClosedError extends BreakwaterError {
   constructor() {
@@ -67,12 +74,13 @@ export class UpstreamTimeoutError extends BreakwaterError {
   }
 }
 
-export type TimeoutPhase = "attempt" | "firstToken" | "idle";
+export type TimeoutPhase = "attempt" | "firstToken" | "idle" | "speed";
 
 const PHASE_WORDS: Record<TimeoutPhase, string> = {
   attempt: "no complete answer",
   firstToken: "no first token",
   idle: "no further token",
+  speed: "too few tokens",
 };
 
 /** The body ended before the provider said that the answer was complete. */
@@ -135,6 +143,14 @@ export class CircuitBreakerOpenError extends RefusedError {
   }
 }
 
+/** The provider fails, and the budget of retries is spent: a retry of the client's own is not sent. */
+export class RetryBudgetError extends RefusedError {
+  readonly status = 503;
+  constructor(message: string, details: RefusalDetails) {
+    super("RETRY_BUDGET_SPENT", message, details);
+  }
+}
+
 /** The waiting queue is full. */
 export class QueueFullError extends RefusedError {
   readonly status = 503;
@@ -151,7 +167,7 @@ export class DeadlineExceededError extends RefusedError {
   }
 }
 
-/** A spending limit is reached: for policies of your own, none of Breakwater's raises it. */
+/** A budget has no money left for the call, or cannot tell what it costs. */
 export class BudgetExceededError extends RefusedError {
   readonly status = 429;
   constructor(message: string, details: RefusalDetails) {

@@ -1,5 +1,6 @@
 import type { FaultKind } from "./fault.ts";
 import type { ServedBy, Usage } from "./reply.ts";
+import type { AttemptKind } from "./trace.ts";
 
 export type Severity = "debug" | "info" | "warning" | "error";
 
@@ -44,9 +45,10 @@ export interface EventMap {
   };
   "call.cancelled": CallEnd;
 
-  "attempt.started": { readonly attempt: number };
+  "attempt.started": { readonly attempt: number; readonly kind: AttemptKind };
   "attempt.completed": {
     readonly attempt: number;
+    readonly kind: AttemptKind;
     readonly durationMs: number;
     readonly firstContentMs: number | undefined;
     readonly status: number;
@@ -54,6 +56,7 @@ export interface EventMap {
   };
   "attempt.failed": {
     readonly attempt: number;
+    readonly kind: AttemptKind;
     readonly durationMs: number;
     readonly errorType: FaultKind;
     readonly status: number | undefined;
@@ -70,23 +73,51 @@ export interface EventMap {
   "retry.exhausted": {
     readonly attempts: number;
     readonly reason: FaultKind;
-    readonly by: "attempts" | "budget" | "deadline";
+    /** `too_long`: the provider asks for a pause that nobody waits for inside a call, such as one of a daily quota. */
+    readonly by: "attempts" | "budget" | "deadline" | "too_long";
+  };
+  /** A stream that had given content failed, and another try takes its place, as its caller allowed. */
+  "retry.resumed": {
+    /** Number of the try that takes over. */
+    readonly attempt: number;
+    readonly how: "restart" | "continue";
+    readonly reason: FaultKind;
+    /** Content chunks that the caller had been given. */
+    readonly given: number;
   };
   /** The client retries on its own beneath us: two owners of retry. */
   "retry.stacked": { readonly retryCount: number };
 
+  /** The first try gave no content within the learned delay: a second one runs beside it. */
+  "hedge.started": { readonly afterMs: number };
+  /** One of the two gave content first; the other was cancelled, and is paid for all the same. */
+  "hedge.ended": {
+    readonly winner: AttemptKind;
+    /** From the second try's start. */
+    readonly durationMs: number;
+  };
+
   "timeout.fired": {
-    readonly phase: "attempt" | "firstToken" | "idle" | "total";
+    readonly phase: "attempt" | "firstToken" | "idle" | "speed" | "total";
     readonly limitMs: number;
     readonly elapsedMs: number;
   };
   "stream.interrupted": { readonly chunks: number; readonly afterMs: number; readonly reason: FaultKind };
 
+  /** A call goes to another target than it would have, or than it was at. `away`: that one had been given up. */
+  "fallback.used": { readonly from: string; readonly to: string; readonly reason: FaultKind | "away" | "too_long" };
+  /** A target is given up until a probe succeeds. */
+  "fallback.left": { readonly target: string; readonly reason: FaultKind };
+  /** It has its full share of the calls again. */
+  "fallback.returned": { readonly target: string; readonly awayMs: number };
+
   "breaker.opened": {
     readonly key: string;
-    readonly reason: FaultKind | "probe_failed";
+    /** `slow_calls`: too many were slow; `told`: another process opened it. */
+    readonly reason: FaultKind | "probe_failed" | "slow_calls" | "told";
     /** 0 to 1, of the window. */
     readonly failureRate: number;
+    readonly slowCallRate: number;
     readonly samples: number;
     readonly openForMs: number;
   };
@@ -106,14 +137,49 @@ export interface EventMap {
   /** The provider said "not before": every call of that credential and model waits. */
   "ratelimit.gated": { readonly key: string; readonly forMs: number };
 
+  /** Spending has reached a share of a limit; once per share, limit and day or month. */
+  "budget.threshold": {
+    readonly scope: "global" | "client" | "label" | "model";
+    /** `global`, the client, the model, or `label=value`. */
+    readonly name: string;
+    readonly period: "day" | "month";
+    readonly share: number;
+    readonly spentDollars: number;
+    readonly limitDollars: number;
+  };
+  "budget.rejected": {
+    readonly scope: "global" | "client" | "label" | "model";
+    readonly name: string;
+    /** Absent when the model has no price. */
+    readonly period: "day" | "month" | undefined;
+    readonly retryAfterMs: number | undefined;
+  };
+  /** A model has no price; once per model. */
+  "budget.unpriced": { readonly action: "allow" | "refuse" };
+
   "throttle.changed": {
     readonly key: string;
     readonly from: number;
     readonly limit: number;
-    readonly reason: "overloaded" | "slow_tokens" | "recovering";
+    readonly reason: "overloaded" | "slow_tokens" | "slow_first_token" | "recovering";
   };
   "throttle.waited": { readonly key: string; readonly waitMs: number };
-  "throttle.rejected": { readonly key: string; readonly limit: number; readonly retryAfterMs: number | undefined };
+  "throttle.rejected": {
+    readonly key: string;
+    readonly limit: number;
+    /** `provider_refuses`: client throttling; `condition`: the own process is in a bad condition. */
+    readonly reason: "full" | "deadline" | "provider_refuses" | "condition";
+    readonly retryAfterMs: number | undefined;
+  };
+
+  /** The own process's condition reached its threshold, or is well below it again. */
+  "condition.changed": {
+    readonly condition: "cpu" | "memory" | "heap" | "loopDelay" | "loopUtilization";
+    readonly exceeded: boolean;
+    /** A share of 1; milliseconds for `loopDelay`. */
+    readonly value: number;
+    readonly threshold: number;
+  };
 
   "pool.queued": { readonly depth: number; readonly priority: number };
   "pool.dequeued": { readonly waitMs: number; readonly depth: number; readonly priority: number };
@@ -122,6 +188,20 @@ export interface EventMap {
     readonly priority: number;
     readonly reason: "full" | "deadline";
     readonly retryAfterMs: number | undefined;
+  };
+
+  /** A job waits for a slot; `depth` counts all that do. */
+  "job.queued": { readonly job: string; readonly priority: number; readonly depth: number };
+  "job.started": { readonly job: string; readonly waitMs: number };
+  /** What the job's function said last of how far it is: from 0 to 1, and a note of the user's own. */
+  "job.progress": { readonly job: string; readonly fraction: number | undefined; readonly note: string | undefined };
+  "job.done": {
+    readonly job: string;
+    readonly status: "done" | "failed" | "cancelled";
+    /** From its start; absent for a job that never began. */
+    readonly durationMs: number | undefined;
+    /** The name of what it failed with. */
+    readonly error: string | undefined;
   };
 
   "cache.hit": {
@@ -207,6 +287,16 @@ export interface EventMap {
 
   "profile.tuned": { readonly profile: string };
 
+  /** Two options, or an option and a fact, do not go together; see `lint`. */
+  "lint.finding": {
+    readonly rule: string;
+    readonly level: "info" | "warning" | "error";
+    /** The option to look at. */
+    readonly where: string;
+    readonly message: string;
+    readonly change: string;
+  };
+
   alert: {
     readonly rule: string;
     readonly state: "firing" | "resolved";
@@ -239,9 +329,15 @@ export const SEVERITIES: Readonly<Record<EventType, Severity>> = {
   "attempt.failed": "warning",
   "retry.scheduled": "warning",
   "retry.exhausted": "error",
+  "retry.resumed": "warning",
   "retry.stacked": "warning",
+  "hedge.started": "debug",
+  "hedge.ended": "debug",
   "timeout.fired": "warning",
   "stream.interrupted": "error",
+  "fallback.used": "warning",
+  "fallback.left": "error",
+  "fallback.returned": "info",
   "breaker.opened": "error",
   "breaker.half_opened": "info",
   "breaker.closed": "info",
@@ -250,12 +346,20 @@ export const SEVERITIES: Readonly<Record<EventType, Severity>> = {
   "ratelimit.rejected": "warning",
   "ratelimit.observed": "debug",
   "ratelimit.gated": "warning",
+  "budget.threshold": "warning",
+  "budget.rejected": "warning",
+  "budget.unpriced": "info",
   "throttle.changed": "info",
   "throttle.waited": "debug",
   "throttle.rejected": "warning",
+  "condition.changed": "warning",
   "pool.queued": "debug",
   "pool.dequeued": "debug",
   "pool.rejected": "warning",
+  "job.queued": "debug",
+  "job.started": "debug",
+  "job.progress": "debug",
+  "job.done": "info",
   "cache.hit": "debug",
   "cache.miss": "debug",
   "cache.bypassed": "debug",
@@ -280,6 +384,7 @@ export const SEVERITIES: Readonly<Record<EventType, Severity>> = {
   "semantic.disabled": "warning",
   "semantic.failed": "warning",
   "profile.tuned": "info",
+  "lint.finding": "warning",
   alert: "warning",
   "alert.handler_failed": "warning",
   "monitor.overflow": "warning",

@@ -1,3 +1,9 @@
+/**
+ * How sure an amount is that was settled: `exact` as the provider counted it, `atLeast` what was seen of a call that
+ * was cut short, `estimated` where nobody told.
+ */
+export type Certainty = "exact" | "atLeast" | "estimated";
+
 /** What a resource's account shows. Always: `reserved = settled + refunded + inFlight`. */
 export interface AccountBalance {
   /** Everything ever reserved, later additions included. */
@@ -8,6 +14,8 @@ export interface AccountBalance {
   readonly refunded: number;
   /** What is reserved now. */
   readonly inFlight: number;
+  /** `settled`, by how sure it is. */
+  readonly settledAs: Readonly<Record<Certainty, number>>;
 }
 
 /** A reservation. It is settled exactly once; whatever comes later changes nothing. */
@@ -29,11 +37,19 @@ export class Lease {
     return this.#open;
   }
 
+  /** Reserves more, for what takes more than was expected. Says whether the lease was still open. */
+  add(amount: number): boolean {
+    if (!this.#open) return false;
+    this.#amount += amount;
+    this.#account.add(amount);
+    return true;
+  }
+
   /** Ends the lease with what was really used; the rest is refunded, an excess is added. Says whether it was the first. */
-  settle(used: number = this.#amount): boolean {
+  settle(used: number = this.#amount, certainty: Certainty = "exact"): boolean {
     if (!this.#open) return false;
     this.#open = false;
-    this.#account.close(this.#amount, used);
+    this.#account.close(this.#amount, used, certainty);
     return true;
   }
 
@@ -43,41 +59,70 @@ export class Lease {
   }
 }
 
-/** The book of one resource: slots, permits, requests, tokens. */
+/** The book of one resource. What is written in it is written in that of the `whole` too, if it is a part of one. */
 export class Account {
+  readonly #whole: Account | undefined;
   #reserved = 0;
-  #settled = 0;
   #refunded = 0;
   #inFlight = 0;
+  #exact = 0;
+  #atLeast = 0;
+  #estimated = 0;
+
+  constructor(whole?: Account) {
+    this.#whole = whole;
+  }
 
   reserve(amount: number): Lease {
-    this.#reserved += amount;
-    this.#inFlight += amount;
+    this.add(amount);
     return new Lease(this, amount);
   }
 
   /** Called by the lease. */
-  close(reserved: number, used: number): void {
+  add(amount: number): void {
+    this.#reserved += amount;
+    this.#inFlight += amount;
+    this.#whole?.add(amount);
+  }
+
+  /** Called by the lease. */
+  close(reserved: number, used: number, certainty: Certainty): void {
     this.#inFlight -= reserved;
     if (used > reserved) this.#reserved += used - reserved;
     else this.#refunded += reserved - used;
-    this.#settled += used;
+    if (certainty === "exact") this.#exact += used;
+    else if (certainty === "atLeast") this.#atLeast += used;
+    else this.#estimated += used;
+    this.#whole?.close(reserved, used, certainty);
   }
 
   get balance(): AccountBalance {
-    return { reserved: this.#reserved, settled: this.#settled, refunded: this.#refunded, inFlight: this.#inFlight };
+    const settledAs = { exact: this.#exact, atLeast: this.#atLeast, estimated: this.#estimated };
+    return {
+      reserved: this.#reserved,
+      settled: this.#exact + this.#atLeast + this.#estimated,
+      refunded: this.#refunded,
+      inFlight: this.#inFlight,
+      settledAs,
+    };
   }
 }
 
-/** All accounts of one optimizer, by resource. */
+const WHOLES: Readonly<Record<string, string>> = { inputTokens: "tokens", outputTokens: "tokens" };
+
+/**
+ * All accounts of one optimizer, by resource: `requests`, `inputTokens`, `outputTokens`, `tokens` (both together),
+ * `money` (US dollars), `slots` and `permits`.
+ */
 export class Ledger {
   #accounts = new Map<string, Account>();
 
-  /** The account of `resource`, made on first use. Names are few and fixed: `slots`, `permits`, `requests`, `tokens`. */
+  /** The account of `resource`, made on first use. Names are few and fixed. */
   account(resource: string): Account {
     let account = this.#accounts.get(resource);
     if (account === undefined) {
-      account = new Account();
+      const whole = WHOLES[resource];
+      account = new Account(whole === undefined ? undefined : this.account(whole));
       this.#accounts.set(resource, account);
     }
     return account;

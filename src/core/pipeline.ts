@@ -16,15 +16,24 @@ export interface Line {
   close(): Promise<void>;
 }
 
-const RING_ORDER: Readonly<Record<Ring, number>> = { call: 0, border: 1, attempt: 2 };
+const RING_ORDER: Readonly<Record<Ring, number>> = { call: 0, border: 1, race: 2, attempt: 3 };
+
+const ROLES: Readonly<Record<Ring, string>> = {
+  call: "runs once per call",
+  border: "makes the attempts",
+  race: "runs attempts side by side",
+  attempt: "runs once per attempt",
+};
+const VERBS = { border: "retry", race: "hedge" } as const;
 
 /**
  * Joins policies into a line: `pipeline(a, b, c)` runs `a(b(c(send)))`, so the first listed is outermost.
  *
- * Call-ring policies (deadline, cache, coalesce, pool) come first, then at most one retry, then attempt-ring
- * policies (breaker, throttle, rateLimit, timeout).
+ * Call-ring policies (deadline, cache, coalesce, pool) come first, then at most one retry, at most one hedge, and then
+ * attempt-ring policies (breaker, throttle, rateLimit, timeout).
  *
- * Throws {@link PipelineError} for a policy in the wrong ring, a second retry, or policies of different runtimes.
+ * Throws {@link PipelineError} for a policy in the wrong ring, a second retry or hedge, or policies of different
+ * runtimes.
  */
 export function pipeline(...policies: readonly Policy[]): Line {
   checkOrder(policies);
@@ -68,17 +77,17 @@ function checkOrder(policies: readonly Policy[]): void {
       !Object.hasOwn(RING_ORDER, policy.ring)
     ) {
       throw new PipelineError(
-        "pipeline() takes policies: objects with `name`, `ring` (call, border or attempt) and `handle(call, next)`.",
+        "pipeline() takes policies: objects with `name`, `ring` (call, border, race or attempt) and `handle(call, next)`.",
       );
     }
     if (reached !== undefined && RING_ORDER[policy.ring] < RING_ORDER[reached.ring]) {
       throw new PipelineError(
-        `"${policy.name}" runs once per ${policy.ring === "call" ? "call" : "line"} and must stand before "${reached.name}", which runs once per attempt.`,
+        `"${policy.name}" ${ROLES[policy.ring]} and must stand before "${reached.name}", which ${ROLES[reached.ring]}.`,
       );
     }
-    if (policy.ring === "border" && reached?.ring === "border") {
+    if (policy.ring === reached?.ring && (policy.ring === "border" || policy.ring === "race")) {
       throw new PipelineError(
-        `"${reached.name}" and "${policy.name}" would both retry: exactly one policy may. Remove one of them.`,
+        `"${reached.name}" and "${policy.name}" would both ${VERBS[policy.ring]}: exactly one policy may. Remove one of them.`,
       );
     }
     reached = policy;
@@ -115,8 +124,9 @@ function crashed(error: unknown): Fault {
 }
 
 async function recordedSend({ clock, events }: Runtime, call: Call): Promise<Outcome> {
-  const record = call.trace.attempt(clock.now());
-  if (events.wants("attempt.started")) events.emit("attempt.started", call, { attempt: record.number });
+  const kind = call.attemptKind;
+  const record = call.trace.attempt(clock.now(), kind);
+  if (events.wants("attempt.started")) events.emit("attempt.started", call, { attempt: record.number, kind });
   let outcome: Outcome;
   try {
     outcome = await call.send(call);
@@ -134,6 +144,7 @@ async function recordedSend({ clock, events }: Runtime, call: Call): Promise<Out
       if (events.wants("attempt.failed")) {
         events.emit("attempt.failed", call, {
           attempt: record.number,
+          kind,
           durationMs,
           errorType: fault.kind,
           status: fault.status,
@@ -143,6 +154,7 @@ async function recordedSend({ clock, events }: Runtime, call: Call): Promise<Out
     } else if (events.wants("attempt.completed")) {
       events.emit("attempt.completed", call, {
         attempt: record.number,
+        kind,
         durationMs,
         firstContentMs: record.firstContentAt === undefined ? undefined : record.firstContentAt - record.sentAt,
         status: record.status ?? 0,

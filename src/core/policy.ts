@@ -7,9 +7,10 @@ export type Next = (call: Call) => Promise<Outcome>;
 
 /**
  * Where a policy stands. The `call` ring runs once per user call, the `attempt` ring once per try; `border` is
- * what stands between them and makes tries: retry. A line has at most one of those.
+ * what stands between them and makes tries: retry; `race` stands right within and may run two tries at once: hedge.
+ * A line has at most one of each of these two.
  */
-export type Ring = "call" | "border" | "attempt";
+export type Ring = "call" | "border" | "race" | "attempt";
 
 /**
  * One layer of a line.

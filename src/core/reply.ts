@@ -1,3 +1,4 @@
+import type { Commit } from "./commit.ts";
 import { type Fault, interrupted, type LimitReading } from "./fault.ts";
 import { Latch } from "./latch.ts";
 
@@ -115,7 +116,21 @@ export interface StreamObserver {
   chunk?(chunk: Chunk): void;
 }
 
+/**
+ * Where a stream stands:
+ *
+ * | state | what is known | ends with |
+ * |---|---|---|
+ * | `preamble` | the source has given no content yet | content: `probing`; its end: `terminal` |
+ * | `probing` | there is content, all of it held back | the first content handed out: `committed`; its end: `terminal` |
+ * | `committed` | the reader has content; nobody may try again unseen | its end: `terminal` |
+ * | `terminal` | `settled` is open; what is held is still handed out | |
+ */
+export type StreamState = "preamble" | "probing" | "committed" | "terminal";
+
 const PREAMBLE_CHUNKS_MAX = 256;
+/** A bound of memory: beyond it a stream is handed on, whatever was to be waited for. */
+const HELD_CHUNKS_MAX = 16_384;
 
 /**
  * A streamed body. Pulled, so back-pressure reaches the provider; observed, so that any number of policies
@@ -126,9 +141,12 @@ export class ChunkStream {
   readonly settled = new Latch<Settlement>();
   #source: ChunkSource;
   #observers: StreamObserver[] = [];
-  #primed: Chunk[] = [];
+  /** Read ahead; handed out from `#at` on. */
+  #held: Chunk[] = [];
+  #at = 0;
   #resolve: ((chunk: Chunk | undefined) => void) | undefined;
   #pulling = false;
+  #speaking = false;
   #committed = false;
   #chunkCount = 0;
 
@@ -141,34 +159,53 @@ export class ChunkStream {
     return this.#committed;
   }
 
+  get state(): StreamState {
+    if (this.settled.isOpen) return "terminal";
+    if (this.#committed) return "committed";
+    return this.#speaking ? "probing" : "preamble";
+  }
+
   /** Chunks that came from the source so far. */
   get chunkCount(): number {
     return this.#chunkCount;
   }
 
+  /** Chunks that were read ahead and are still to be handed out. */
+  get heldCount(): number {
+    return this.#held.length - this.#at;
+  }
+
   /** Shows `observer` every chunk from now on, and those that were read ahead and are still to be handed out. */
   observe(observer: StreamObserver): void {
-    for (const chunk of this.#primed) observer.chunk?.(chunk);
+    for (let at = this.#at; at < this.#held.length; at++) observer.chunk?.(this.#held[at] as Chunk);
     this.#observers.push(observer);
   }
 
   /** The next chunk, or `undefined` when the body is over: then `settled` says how. One call at a time. */
   async next(): Promise<Chunk | undefined> {
-    const chunk = this.#primed.length > 0 ? this.#primed.shift() : await this.#pull();
+    const chunk = this.#at < this.#held.length ? this.#release() : await this.#pull();
     if (chunk !== undefined && chunk.role === "content") this.#committed = true;
     return chunk;
   }
 
   /**
-   * Reads ahead up to the first content, so that a failure before it can still be answered by another try.
-   * What was read is handed out by `next`. Resolves to the fault, if the body ended in one before any content.
+   * Reads ahead until `commit` is reached, so that a failure before it can still be answered by another try. What was
+   * read is handed out by `next`; what is held already counts. Resolves to the fault, if the body ended in one before:
+   * then nothing of it was handed out. At most 256 chunks of preamble and 16,384 in all are held.
    */
-  async prime(): Promise<Fault | undefined> {
-    while (this.#primed.length < PREAMBLE_CHUNKS_MAX) {
+  async prime(
+    commit: Commit = "firstContent",
+    tokensOf: (chunk: Chunk) => number = () => 1,
+  ): Promise<Fault | undefined> {
+    const wanted = commit === "firstContent" ? 1 : commit === "complete" ? Number.POSITIVE_INFINITY : commit.tokens;
+    const countOf = (chunk: Chunk): number => (chunk.role === "content" ? Math.max(1, tokensOf(chunk)) : 0);
+    let tokens = 0;
+    for (const chunk of this.#held) tokens += countOf(chunk);
+    while (tokens < wanted && this.#held.length < (tokens === 0 ? PREAMBLE_CHUNKS_MAX : HELD_CHUNKS_MAX)) {
       const chunk = await this.#pull();
-      if (chunk === undefined) return this.settled.value?.fault;
-      this.#primed.push(chunk);
-      if (chunk.role === "content") return undefined;
+      if (chunk === undefined) return this.#heldFault();
+      this.#held.push(chunk);
+      tokens += countOf(chunk);
       // Nothing good can follow, and the provider may leave the connection open.
       if (chunk.role === "failure") this.fail(interrupted("The provider told a failure in its stream."));
     }
@@ -184,6 +221,23 @@ export class ChunkStream {
     const known = this.#source.cancel(fault);
     // Cancelling may have ended the stream by another way.
     if (!this.settled.isOpen) this.#settle(known ?? broken(fault));
+  }
+
+  #release(): Chunk | undefined {
+    const chunk = this.#held[this.#at++];
+    if (this.#at === this.#held.length) {
+      this.#held = [];
+      this.#at = 0;
+    }
+    return chunk;
+  }
+
+  /** The fault that ended a stream nothing of which was handed out, with all that its provider said. */
+  #heldFault(): Fault | undefined {
+    const fault = this.settled.value?.fault;
+    if (fault?.response === undefined || !this.#speaking) return fault;
+    const body = this.#held.map(({ value }) => (typeof value === "string" ? value : "")).join("");
+    return { ...fault, response: { ...fault.response, body } };
   }
 
   #pull(): Promise<Chunk | undefined> {
@@ -203,6 +257,7 @@ export class ChunkStream {
     if (this.settled.isOpen) return;
     if ("role" in item) {
       this.#chunkCount++;
+      if (item.role === "content") this.#speaking = true;
       for (const observer of this.#observers) observer.chunk?.(item);
       this.#hand(item);
     } else {

@@ -7,7 +7,10 @@ export interface Entry {
   /** Second digest of the request: a hit must match it. */
   readonly check: string;
   readonly createdAt: number;
-  /** Fresh before; from then on stale, and given only to whom stale answers are allowed. Never after `expiresAt`. */
+  /**
+   * Fresh before; from then on stale, and given only to whom stale answers are allowed. After `expiresAt` only in a tier
+   * that keeps entries for a shorter time than others.
+   */
   readonly freshUntil: number;
   /** No longer there from then on. */
   readonly expiresAt: number;

@@ -1,9 +1,13 @@
 import type { FaultKind } from "./fault.ts";
 import type { ServedBy, Usage } from "./reply.ts";
 
+/** Why a request goes to the provider: the call's first, one after a failure, or a second one beside a slow first. */
+export type AttemptKind = "first" | "retry" | "hedge";
+
 /** One try at the provider. Times are the clock's milliseconds. */
 export interface AttemptRecord {
   readonly number: number;
+  readonly kind: AttemptKind;
   /** When the request left us, after every wait. */
   readonly sentAt: number;
   headAt?: number;
@@ -80,8 +84,8 @@ export class Trace {
   }
 
   /** Opens the record of the next attempt. */
-  attempt(now: number): AttemptRecord {
-    const record: AttemptRecord = { number: ++this.attemptCount, sentAt: now };
+  attempt(now: number, kind: AttemptKind): AttemptRecord {
+    const record: AttemptRecord = { number: ++this.attemptCount, kind, sentAt: now };
     if (this.attempts.length < ATTEMPTS_MAX) this.attempts.push(record);
     return record;
   }

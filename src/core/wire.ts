@@ -93,6 +93,11 @@ export interface Wire {
   split?(call: Call): Batch | undefined;
   /** `undefined`: the request is no question in one text, such as a turn of an agent or one with an image. */
   question?(call: Call): Question | undefined;
+  /**
+   * How the prompt begins, as far as calls that can share a provider's prompt cache have it in common: what comes before
+   * the answer to the first turn. At most a few thousand characters of each part. `undefined`: it cannot be told.
+   */
+  promptBeginning?(call: Call): string | undefined;
   /** The text of the answer in a chunk of content. `undefined`: it has none that can be read. */
   contentText?(call: Call, value: unknown): string | undefined;
   /**

@@ -15,6 +15,21 @@ export {
   TraceError,
 } from "./read-traces.ts";
 export { formatSimulation, type PlotSimulationOptions, plotSimulation } from "./show-simulation.ts";
+export type { TrafficOptions } from "./sim/draw-scenario.ts";
+export { FAULT_PRESETS, type FaultPreset, type PresetFault } from "./sim/fault-presets.ts";
+export { formatSimulatedRun } from "./sim/format-run.ts";
+export { type PresetFetchOptions, presetFetch } from "./sim/preset-fetch.ts";
+export type {
+  Action,
+  AskAction,
+  FunctionWork,
+  Scenario,
+  SimulatedOptimizer,
+  SimulatedProviderOptions,
+  Violation,
+} from "./sim/scenario.ts";
+export { shrinkSimulation } from "./sim/shrink.ts";
+export { SIMULATE_DEFAULTS, type SimulatedRun, type SimulateOptions, simulate } from "./sim/simulate.ts";
 export {
   type CacheSimulation,
   type Savings,

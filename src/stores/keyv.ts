@@ -1,6 +1,13 @@
-import { type ByteStore, type Duration, knownKeys, OptionError, type Runtime, textOf } from "../core/index.ts";
+import {
+  type ByteStore,
+  type Duration,
+  knownKeys,
+  OptionError,
+  type Runtime,
+  StoreError,
+  textOf,
+} from "../core/index.ts";
 import { newGeneration } from "./generation.ts";
-import { StoreError } from "./store-error.ts";
 import { type Tier, ttlOf } from "./tier.ts";
 
 /** What is needed of an instance of Keyv 5. */
@@ -87,9 +94,13 @@ class KeyvStore implements ByteStore {
 
   async get(key: string): Promise<Uint8Array | undefined> {
     const stored = this.#keyPrefix + key;
-    const [generation, item] = await this.#read([this.#generationKey, stored]);
+    const [generationText, text] = await this.#read([this.#generationKey, stored]);
+    const generation = itemIn(generationText);
     this.#generation = generation?.value;
-    if (generation === undefined || item === undefined) return undefined;
+    if (generation === undefined || text === undefined) return undefined;
+    const item = itemIn(text);
+    // Whatever it is, it was not written here: whoever reads it finds that it is no entry.
+    if (item === undefined) return Buffer.from(String(text));
     if (item.expires !== undefined && item.expires <= this.#runtime.clock.wall()) {
       await this.#ask((adapter) => adapter.delete(stored));
       return undefined;
@@ -127,7 +138,7 @@ class KeyvStore implements ByteStore {
 
   async #readOrBegin(): Promise<string> {
     const [found] = await this.#read([this.#generationKey]);
-    const generation = found?.value ?? (await this.#writeGeneration());
+    const generation = itemIn(found)?.value ?? (await this.#writeGeneration());
     this.#generation = generation;
     return generation;
   }
@@ -138,21 +149,11 @@ class KeyvStore implements ByteStore {
     return value;
   }
 
-  async #read(keys: string[]): Promise<(Item | undefined)[]> {
+  async #read(keys: string[]): Promise<unknown[]> {
     const texts = await this.#ask((adapter) =>
       adapter.getMany === undefined ? Promise.all(keys.map((key) => adapter.get(key))) : adapter.getMany(keys),
     );
-    return texts.map((text) => (text === undefined || text === null ? undefined : this.#parse(text)));
-  }
-
-  #parse(text: unknown): Item {
-    try {
-      const { value, expires } = JSON.parse(String(text)) as Partial<Item>;
-      if (typeof value === "string") return expires === undefined ? { value } : { value, expires };
-    } catch {
-      // Whatever it is, it was not written here.
-    }
-    throw new StoreError(`The ${this.name} tier holds something unreadable.`);
+    return texts.map((text) => text ?? undefined);
   }
 
   /** Runs `work`, and rejects if the instance reports a failure meanwhile. */
@@ -178,4 +179,14 @@ interface Item {
   readonly value: string;
   /** Milliseconds since the Unix epoch. */
   readonly expires?: number;
+}
+
+function itemIn(text: unknown): Item | undefined {
+  try {
+    const { value, expires } = JSON.parse(String(text)) as Partial<Item>;
+    if (typeof value === "string") return expires === undefined ? { value } : { value, expires };
+  } catch {
+    // It is none.
+  }
+  return undefined;
 }

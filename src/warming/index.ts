@@ -1,4 +1,4 @@
-export type { WarmCall, WarmContext, WarmOptions } from "./options.ts";
+export { WARM_DEFAULTS, type WarmCall, type WarmContext, type WarmOptions } from "./options.ts";
 export type { WarmEnding, WarmedOptimizer } from "./pass.ts";
 export { progressLine, progressText, type WarmProgress } from "./progress.ts";
 export { type PromptPattern, type Prompts, type PromptsOptions, prompts } from "./prompts.ts";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Waiter, WaitQueue } from "../../src/core/index.ts";
+import { ReferenceQueue } from "./reference-queue.ts";
 
 function takeAll<T>(queue: WaitQueue<T>): T[] {
   const taken: T[] = [];
@@ -133,5 +134,132 @@ describe("WaitQueue", () => {
         }
       }),
     );
+  });
+
+  it("does as the rules written down plainly say, over any sequence of waiters of any tenant, cost and due time", () => {
+    const command = fc.record({
+      type: fc.constantFrom("add", "add", "add", "take", "take", "remove", "settle"),
+      level: fc.constantFrom(5, 5, 5, 5, 1, 2, 9),
+      tenant: fc.constantFrom(undefined, "a", "b"),
+      cost: fc.integer({ min: 1, max: 50 }),
+      due: fc.nat(20),
+      which: fc.nat(60),
+      ms: fc.nat(40),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(command, { minLength: 60, maxLength: 200 }),
+        fc.constantFrom(0, 100),
+        (commands, ageingMs) => {
+          const queue = new WaitQueue<number>({ ageingMs, newestFirstMs: Number.POSITIVE_INFINITY });
+          const reference = new ReferenceQueue(ageingMs);
+          const waiters: Waiter<number>[] = [];
+          let now = 0;
+          for (const { type, level, tenant, cost, due, which, ms } of commands) {
+            now += ms;
+            if (type === "add") {
+              const claim = { tenant, cost, due, since: now };
+              reference.add(waiters.length, level, claim);
+              waiters.push(queue.add(waiters.length, level, claim));
+            } else if (type === "take") {
+              expect(queue.peek(now)).toBe(queue.take(now));
+            }
+            if (type === "take") {
+              const expected = reference.take(now);
+              expect([...queue].sort((a, b) => a - b)).toEqual(reference.ids.sort((a, b) => a - b));
+              if (expected === undefined) expect(queue.size).toBe(0);
+            }
+            const waiter = waiters[which];
+            if (waiter === undefined) continue;
+            if (type === "remove") expect(queue.remove(waiter)).toBe(reference.remove(which));
+            if (type === "settle") {
+              queue.settle(waiter, cost);
+              reference.settle(which, cost);
+            }
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it("shares a level between tenants by cost, and gives one that comes back no credit", () => {
+    const queue = new WaitQueue<string>();
+    for (let index = 0; index < 200; index++) queue.add("big", 5, { tenant: "big", cost: 10 });
+    for (let index = 0; index < 200; index++) queue.add("small", 5, { tenant: "small", cost: 1 });
+    const first = Array.from({ length: 110 }, () => queue.take());
+    expect(first.filter((item) => item === "small").length).toBeGreaterThanOrEqual(99);
+    for (let index = 0; index < 50; index++) queue.add("new", 5, { tenant: "new", cost: 10 });
+    const next = Array.from({ length: 12 }, () => queue.take());
+    expect(next.filter((item) => item === "new").length).toBeLessThanOrEqual(2);
+  });
+
+  it("lets an endless row of new tenants hold nobody for ever", () => {
+    const queue = new WaitQueue<string>();
+    for (let index = 0; index < 3; index++) queue.add("patient", 5, { tenant: "patient" });
+    queue.take();
+    let turns = 0;
+    for (let item: string | undefined = "new"; item !== "patient"; item = queue.take()) {
+      queue.add("new", 5, { tenant: `new${turns++}` });
+      queue.add("new", 5, { tenant: `new${turns++}` });
+      expect(turns).toBeLessThan(100);
+    }
+  });
+
+  it("charges what was learned of a tenant, once its true costs are known", () => {
+    const queue = new WaitQueue<string>();
+    // Both say 10; one really costs 40.
+    const waiters = ["dear", "cheap"].map((tenant) =>
+      Array.from({ length: 400 }, () => queue.add(tenant, 5, { tenant, cost: 10 })),
+    );
+    const served = { dear: 0, cheap: 0 };
+    for (let turn = 0; turn < 300; turn++) {
+      const tenant = queue.take() as "dear" | "cheap";
+      const waiter = waiters[tenant === "dear" ? 0 : 1]?.[served[tenant]++];
+      if (waiter !== undefined) queue.settle(waiter, tenant === "dear" ? 40 : 10);
+    }
+    expect(served.cheap / served.dear).toBeGreaterThan(3.8);
+    expect(served.cheap / served.dear).toBeLessThan(4.2);
+  });
+
+  it("serves the earliest due of a tenant first, and only of that tenant", () => {
+    const queue = new WaitQueue<string>();
+    queue.add("a late", 5, { tenant: "a", due: 90 });
+    queue.add("b", 5, { tenant: "b", due: 50 });
+    queue.add("a soon", 5, { tenant: "a", due: 10 });
+    queue.add("a later", 5, { tenant: "a", due: 95 });
+    expect(takeAll(queue)).toEqual(["a soon", "b", "a late", "a later"]);
+  });
+
+  it("serves a class as the next one when its oldest has waited, but never before a more urgent one", () => {
+    const share = (now: number): number => {
+      const queue = new WaitQueue<string>({ ageingMs: 1_000, newestFirstMs: Number.POSITIVE_INFINITY });
+      for (let index = 0; index < 100; index++) queue.add("critical", 1);
+      for (let index = 0; index < 100; index++) queue.add("background", 9);
+      return Array.from({ length: 90 }, () => queue.take(now)).filter((item) => item === "background").length;
+    };
+    expect([0, 1_000, 2_000, 3_000, 60_000].map(share)).toEqual([5, 10, 18, 30, 30]);
+  });
+
+  it("serves a class newest first from a wait on, if told so", () => {
+    const queue = new WaitQueue<number>({ ageingMs: 0, newestFirstMs: 100 });
+    for (let index = 0; index < 5; index++) queue.add(index, 5, { since: index, due: index });
+    expect(queue.take(50)).toBe(0);
+    expect([queue.take(101), queue.take(101)]).toEqual([4, 3]);
+    queue.add(5, 5, { since: 101, due: 101 });
+    expect(queue.take(101)).toBe(5);
+  });
+
+  it("makes the tenant with most waiting make room, and not for one that would have as many", () => {
+    const queue = new WaitQueue<string>();
+    for (let index = 0; index < 5; index++) queue.add(`a${index}`, 5, { tenant: "a" });
+    queue.add("b0", 5, { tenant: "b" });
+    expect(queue.lastBehind(5, "b")?.item).toBe("a4");
+    expect(queue.lastBehind(5, "a")).toBeUndefined();
+    expect(queue.lastBehind(9, "new")).toBeUndefined();
+    for (let index = 1; index < 4; index++) queue.add(`b${index}`, 5, { tenant: "b" });
+    expect(queue.lastBehind(5, "b")).toBeUndefined();
+    expect(queue.lastBehind(5, "new")?.item).toBe("a4");
+    expect(queue.lastBehind(3, "a")?.item).toBe("a4");
   });
 });

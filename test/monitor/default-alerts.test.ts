@@ -21,7 +21,14 @@ const CASES: Readonly<
   },
   breaker_open: {
     bad: (runtime) => {
-      const opened = { key: "p/m/k", reason: "timeout", failureRate: 1, samples: 10, openForMs: 1_000 } as const;
+      const opened = {
+        key: "p/m/k",
+        reason: "timeout",
+        failureRate: 1,
+        slowCallRate: 0,
+        samples: 10,
+        openForMs: 1_000,
+      } as const;
       runtime.events.emit("breaker.opened", aCall(runtime), opened);
     },
     good: (runtime) => runtime.events.emit("breaker.closed", aCall(runtime), { key: "p/m/k", openMs: 1_000 }),

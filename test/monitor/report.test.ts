@@ -94,7 +94,14 @@ describe("health", () => {
 
   it("is degraded while a breaker is open, a tier is out or a critical alert fires", async () => {
     const { clock, runtime, monitor } = monitored();
-    const opened = { key: "p/m/k", reason: "server_error", failureRate: 1, samples: 10, openForMs: 1_000 } as const;
+    const opened = {
+      key: "p/m/k",
+      reason: "server_error",
+      failureRate: 1,
+      slowCallRate: 0,
+      samples: 10,
+      openForMs: 1_000,
+    } as const;
     runtime.events.emit("breaker.opened", undefined, opened);
     runtime.events.emit("cache.tier_disabled", undefined, { tier: "redis", forMs: 1_000 });
     monitor.gauge("app.temperature").set(90);
@@ -112,7 +119,14 @@ describe("health", () => {
 
   it("forgets a breaker of which nothing was heard for ten minutes", async () => {
     const { clock, runtime, monitor } = monitored();
-    const opened = { key: "p/m/k", reason: "server_error", failureRate: 1, samples: 10, openForMs: 1_000 } as const;
+    const opened = {
+      key: "p/m/k",
+      reason: "server_error",
+      failureRate: 1,
+      slowCallRate: 0,
+      samples: 10,
+      openForMs: 1_000,
+    } as const;
     runtime.events.emit("breaker.opened", undefined, opened);
     await clock.advance(9 * 60_000);
     runtime.events.emit("breaker.rejected", undefined, { key: "p/m/k", retryAfterMs: 1 });

@@ -65,7 +65,7 @@ export function failed(runtime: Runtime, errorType: FaultKind = "server_error", 
 
 /** Tells of an attempt: one that failed when `errorType` is given. */
 export function attempted(runtime: Runtime, attempt = 1, errorType?: FaultKind): void {
-  const common = { attempt, durationMs: 50 };
+  const common = { attempt, kind: attempt === 1 ? "first" : "retry", durationMs: 50 } as const;
   if (errorType === undefined) {
     const end = { ...common, firstContentMs: undefined, status: 200, usage: undefined };
     runtime.events.emit("attempt.completed", aCall(runtime), end);

@@ -12,7 +12,8 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   tokens: ["core"],
   conditions: ["core"],
   policies: ["core", "compression", "tokens", "conditions"],
-  stores: ["core"],
+  redis: ["core"],
+  stores: ["core", "redis"],
   providers: ["core"],
   monitor: ["core"],
   clients: ["core", "providers"],
@@ -38,8 +39,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   warming: ["core", ""],
   wrappers: ["core", ""],
   lab: ["core", "charts", "monitor", "policies", "providers", "stores", "testing", ""],
-  cluster: ["core"],
-  lint: ["core", ""],
+  lint: ["core", "policies", "stores", ""],
 };
 
 // Rooms whose folders are neighbours and may not know one another.

@@ -3,10 +3,13 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   BREAKER_DEFAULTS,
+  BUDGET_DEFAULTS,
   CACHE_DEFAULTS,
   COALESCE_DEFAULTS,
   createOptimizer,
   DEADLINE_DEFAULTS,
+  FALLBACK_DEFAULTS,
+  HEDGE_DEFAULTS,
   MONITOR_DEFAULTS,
   POOL_DEFAULTS,
   PROFILES,
@@ -23,8 +26,15 @@ const { breaker, cache, pool, retry, throttle, timeout } = PROFILES.production;
 /** Of each page: the defaults of its factories, what the profile sets, and the options that have no default. */
 const PAGES: Readonly<Record<string, { alone: object; profile: object; bare?: readonly string[] }>> = {
   breaker: { alone: BREAKER_DEFAULTS, profile: breaker },
+  budget: {
+    alone: BUDGET_DEFAULTS,
+    profile: {},
+    bare: ["dollarsPerDay", "dollarsPerMonth", "prices", "perClient", "perModel", "perLabel"],
+  },
   cache: { alone: CACHE_DEFAULTS, profile: cache, bare: ["tiers"] },
   coalesce: { alone: COALESCE_DEFAULTS, profile: {} },
+  fallback: { alone: FALLBACK_DEFAULTS, profile: {}, bare: ["targets", "own"] },
+  hedge: { alone: HEDGE_DEFAULTS, profile: {}, bare: ["when", "spare"] },
   // An optimizer's monitor has the built-in rules; see the last test.
   monitor: { alone: MONITOR_DEFAULTS, profile: { defaultAlerts: true }, bare: ["prices", "alerts"] },
   pool: { alone: POOL_DEFAULTS, profile: pool },
@@ -34,10 +44,16 @@ const PAGES: Readonly<Record<string, { alone: object; profile: object; bare?: re
     bare: [
       "requestsPerMinute",
       "tokensPerMinute",
+      "inputTokensPerMinute",
+      "outputTokensPerMinute",
       "requestsPerDay",
       "tokensPerDay",
+      "concurrency",
       "perModel",
+      "perCredential",
       "perClient",
+      "perLabel",
+      "accounting",
       "limiter",
     ],
   },
@@ -78,7 +94,9 @@ function parsed(cell: string): unknown {
 function flat(value: object, path = ""): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, inner]) =>
-      typeof inner === "object" ? Object.entries(flat(inner, `${path}${key}.`)) : [[`${path}${key}`, inner]],
+      typeof inner === "object" && !Array.isArray(inner)
+        ? Object.entries(flat(inner, `${path}${key}.`))
+        : [[`${path}${key}`, inner]],
     ),
   );
 }

@@ -1,7 +1,8 @@
-import { fork } from "node:child_process";
+import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, cpSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { createRuntime } from "../../src/core/index.ts";
 import { StoreError } from "../../src/stores/index.ts";
@@ -85,5 +86,22 @@ describe("a sqlite tier in a folder that may only be read", () => {
     expect({ code, told }).toEqual({ code: 0, told: ["StoreError", "StoreError"] });
     expect(readdirSync(place).sort()).toEqual(before.sort());
     expect(existsSync(join(place, "cache.db"))).toBe(true);
+  });
+});
+
+describe("a sqlite tier whose folder cannot be made", () => {
+  // In a process of its own: making it might never end.
+  it.skipIf(!existsSync("/proc/self"))("rejects, however the system says so", async () => {
+    const room = join(import.meta.dirname, "../../src");
+    const program = `
+      import { createRuntime } from "${room}/core/index.ts";
+      import { sqlite } from "${room}/stores/sqlite/index.ts";
+      for (const path of ["/proc/none/cache.db", "/proc/version/cache.db"]) {
+        const store = sqlite({ path }).open(createRuntime());
+        await store.get("k").catch((error) => console.log(error.name));
+        await store.close();
+      }`;
+    const child = promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], { timeout: 10_000 });
+    expect((await child).stdout).toBe("StoreError\nStoreError\n");
   });
 });

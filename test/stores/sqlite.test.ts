@@ -154,6 +154,18 @@ describe("a value of the sqlite tier", () => {
     await store.close?.();
   });
 
+  it("is kept for longer than any date can tell, and the file is sound", async () => {
+    const { runtime } = virtualRuntime();
+    const quarantined = rebuilds(runtime);
+    const store = open(newPath(), {}, runtime);
+    for (const ttlMs of [Number.MAX_SAFE_INTEGER, 2 * Number.MAX_SAFE_INTEGER]) {
+      await store.set("k", bytesOf("v"), ttlMs);
+      expect(await store.get("k")).toEqual(bytesOf("v"));
+    }
+    expect(quarantined).toEqual([]);
+    await store.close?.();
+  });
+
   it("is not kept when it is larger than an eighth of the bound, and neither is what it replaces", async () => {
     const store = open(":memory:", { maxBytes: "1mb" });
     await store.set("k", bytesOf("small"), LONG_MS);

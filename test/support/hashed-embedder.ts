@@ -8,7 +8,7 @@ const TRIGRAM_WEIGHT = 0.35;
  * dimensions with signs. It knows nothing of meaning: paraphrases in other words are far apart, and the same words in
  * another sense near.
  */
-export function hashedVector(text: string): Float32Array {
+function hashedVector(text: string): Float32Array {
   const vector = new Float32Array(DIMENSIONS);
   const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
   for (const [at, word] of words.entries()) {

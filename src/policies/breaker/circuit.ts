@@ -1,6 +1,7 @@
 import type { FaultKind } from "../../core/index.ts";
+import { Ramp } from "./ramp.ts";
 import type { BreakerSettings } from "./settings.ts";
-import { OutcomeWindow } from "./window.ts";
+import { OutcomeWindow, type WindowRates } from "./window.ts";
 
 export type CircuitState = "closed" | "open" | "half_open";
 
@@ -27,14 +28,13 @@ export interface CircuitObserver<Cause> {
   sending?(cause: Cause): () => number | undefined;
 }
 
-export interface OpenDetails {
-  readonly reason: FaultKind | "probe_failed";
-  readonly failureRate: number;
-  readonly samples: number;
+export interface OpenDetails extends WindowRates {
+  readonly reason: OpenReason;
   readonly openForMs: number;
 }
 
-const RAMP_FROM = 0.1;
+/** `slow_calls`: too many were slow; `told`: from outside. */
+export type OpenReason = FaultKind | "probe_failed" | "slow_calls" | "told";
 
 /**
  * One circuit: closed, open or half open. It has no timers; whatever time has brought about is worked out when it is
@@ -57,9 +57,7 @@ export class Circuit<Cause> {
   #openUntil = 0;
   #probes: Probe[] = [];
   #probeSuccesses = 0;
-  #rampUntil = 0;
-  #rampMs = 0;
-  #rampCredit = 0;
+  readonly #ramp = new Ramp();
 
   constructor(settings: BreakerSettings, observer: CircuitObserver<Cause>) {
     this.settings = settings;
@@ -76,7 +74,9 @@ export class Circuit<Cause> {
     this.#advance(now, cause);
     if (this.#state === "open") return undefined;
     if (this.#state === "half_open") return this.#admitProbe(now, cause);
-    if (now < this.#rampUntil && !this.#rampAdmits(now)) return undefined;
+    // As many as are harmless always pass, so that little traffic is not refused for the sake of a herd that is not there.
+    const crowded = this.#passing >= this.settings.probes;
+    if (crowded && !this.#ramp.isOver(now) && !this.#ramp.admits(now)) return undefined;
     this.#outstanding++;
     this.#passing++;
     return this.#ticket;
@@ -85,7 +85,7 @@ export class Circuit<Cause> {
   /** How long a refused call should wait, as far as it is known. */
   retryAfterMs(now: number): number {
     if (this.#state === "open") return Math.max(1, Math.ceil(this.#openUntil - now));
-    if (this.#state === "closed") return Math.max(1, Math.ceil(this.#rampUntil - now));
+    if (this.#state === "closed") return Math.max(1, Math.ceil(this.#ramp.retryAfterMs(now)));
     const firstDeadline = Math.min(...this.#probes.map((probe) => probe.deadline));
     return Math.max(1, Math.ceil(Math.min(firstDeadline - now, this.settings.halfOpenAfterMs)));
   }
@@ -95,26 +95,31 @@ export class Circuit<Cause> {
     if (ticket.probe !== undefined) ticket.probe.answered = true;
   }
 
-  succeed(ticket: Ticket, now: number, cause: Cause): void {
+  /** `slow`: the answer was good, and too long in coming. */
+  succeed(ticket: Ticket, now: number, cause: Cause, slow = false): void {
     if (!this.#returned(ticket, now, cause)) return;
     if (this.#state === "half_open") {
+      if (slow) {
+        this.#open(now, "probe_failed", cause);
+        return;
+      }
       this.#probeSuccesses++;
       if (this.#probeSuccesses >= this.settings.probes) this.#close(now, cause);
       return;
     }
     this.#failuresInRow = 0;
-    this.#window.add(now, false);
+    this.#window.add(now, false, slow);
     this.#judge(now, cause);
   }
 
-  fail(ticket: Ticket, kind: FaultKind, now: number, cause: Cause): void {
+  fail(ticket: Ticket, kind: FaultKind, now: number, cause: Cause, slow = false): void {
     if (!this.#returned(ticket, now, cause)) return;
     if (this.#state === "half_open") {
       this.#open(now, "probe_failed", cause);
       return;
     }
     this.#failuresInRow++;
-    this.#window.add(now, true);
+    this.#window.add(now, true, slow);
     this.#lastFailure = kind;
     this.#judge(now, cause);
   }
@@ -124,15 +129,23 @@ export class Circuit<Cause> {
     this.#returned(ticket, now, cause);
   }
 
-  /** Opens the circuit for a known time. */
-  trip(now: number, forMs: number, kind: FaultKind, cause: Cause): void {
-    this.#open(now, kind, cause, forMs);
+  /** Opens the circuit for a known time. One that is open already stays so for the longer of the two. */
+  trip(now: number, forMs: number, reason: OpenReason, cause: Cause): void {
+    this.#advance(now, cause);
+    if (this.#state === "open") this.#openUntil = Math.max(this.#openUntil, now + forMs);
+    else this.#open(now, reason, cause, forMs);
+  }
+
+  /** Closes the circuit as if its probes had succeeded: others have tried. */
+  restore(now: number, cause: Cause): void {
+    this.#advance(now, cause);
+    if (this.#state !== "closed") this.#close(now, cause);
   }
 
   /** Closes the circuit at once and forgets what it has seen. */
   reset(): void {
     this.#enter("closed");
-    this.#rampUntil = 0;
+    this.#ramp.stop();
     this.#openings = 0;
     this.#clear();
   }
@@ -149,7 +162,7 @@ export class Circuit<Cause> {
   isIdle(now: number): boolean {
     if (this.#outstanding > 0 || this.#state === "half_open") return false;
     if (this.#state === "open") return now >= this.#openUntil + this.settings.windowMs;
-    return now >= this.#rampUntil;
+    return this.#ramp.isOver(now);
   }
 
   /** As it is now; reading changes nothing. */
@@ -159,7 +172,7 @@ export class Circuit<Cause> {
       ...this.#window.read(now),
       outstanding: this.#outstanding,
       retryAfterMs: this.#state === "open" ? Math.max(0, Math.ceil(this.#openUntil - now)) : undefined,
-      ramping: this.#state === "closed" && now < this.#rampUntil,
+      ramping: this.#state === "closed" && !this.#ramp.isOver(now),
     };
   }
 
@@ -203,16 +216,6 @@ export class Circuit<Cause> {
     return { generation: this.#ticket.generation, probe };
   }
 
-  // As many as are harmless always pass, so that little traffic is not refused for the sake of a herd that is not there.
-  #rampAdmits(now: number): boolean {
-    if (this.#passing < this.settings.probes) return true;
-    const left = (this.#rampUntil - now) / this.#rampMs;
-    this.#rampCredit += 1 - (1 - RAMP_FROM) * left;
-    if (this.#rampCredit < 1) return false;
-    this.#rampCredit--;
-    return true;
-  }
-
   /** Takes a ticket back; `false` when what it says is out of date. */
   #returned(ticket: Ticket, now: number, cause: Cause): boolean {
     this.#outstanding--;
@@ -224,17 +227,20 @@ export class Circuit<Cause> {
   }
 
   #judge(now: number, cause: Cause): void {
-    const { minimumCalls, failureRate, consecutiveFailures } = this.settings;
+    const { minimumCalls, failureRate, slowCallRate, consecutiveFailures } = this.settings;
     const read = this.#window.read(now);
-    const tooMany = read.samples >= minimumCalls && read.failureRate >= failureRate;
-    if (!tooMany && this.#failuresInRow < consecutiveFailures) return;
-    this.#open(now, this.#lastFailure, cause);
+    const enough = read.samples >= minimumCalls;
+    if ((enough && read.failureRate >= failureRate) || this.#failuresInRow >= consecutiveFailures) {
+      this.#open(now, this.#lastFailure, cause);
+    } else if (enough && read.slowCallRate >= slowCallRate) {
+      this.#open(now, "slow_calls", cause);
+    }
   }
 
-  #open(now: number, reason: OpenDetails["reason"], cause: Cause, forMs?: number): void {
+  #open(now: number, reason: OpenReason, cause: Cause, forMs?: number): void {
     if (this.#state === "closed") {
       this.#leftClosedAt = now;
-      if (now >= this.#rampUntil) this.#openings = 0;
+      if (this.#ramp.isOver(now)) this.#openings = 0;
     }
     const { halfOpenAfterMs, maxOpenMs } = this.settings;
     const openForMs = forMs ?? Math.min(maxOpenMs, halfOpenAfterMs * 2 ** Math.min(this.#openings, 30));
@@ -251,9 +257,7 @@ export class Circuit<Cause> {
     this.#clear();
     const openMs = now - this.#leftClosedAt;
     // After a short outage no herd has gathered, and refusing calls for longer than it took would prolong it.
-    this.#rampMs = Math.min(this.settings.rampMs, openMs);
-    this.#rampUntil = now + this.#rampMs;
-    this.#rampCredit = 0;
+    this.#ramp.start(now, Math.min(this.settings.rampMs, openMs));
     this.#observer.closed(cause, openMs);
   }
 
@@ -271,11 +275,9 @@ export class Circuit<Cause> {
   }
 }
 
-export interface CircuitSnapshot {
+/** Rates are those of the calls in the window. */
+export interface CircuitSnapshot extends WindowRates {
   readonly state: CircuitState;
-  /** Calls in the window, and the share of them that failed. */
-  readonly samples: number;
-  readonly failureRate: number;
   /** Calls under way. */
   readonly outstanding: number;
   /** Until the next call may try, in milliseconds; only while open. */

@@ -1,5 +1,5 @@
 import type { Call, Fault } from "../../core/index.ts";
-import { Circuit, type CircuitObserver, type Ticket } from "./circuit.ts";
+import { Circuit, type CircuitObserver, type OpenReason, type Ticket } from "./circuit.ts";
 import type { BreakerSettings } from "./settings.ts";
 
 const LOCKS_MAX = 1_000;
@@ -8,7 +8,7 @@ const LOCK_MS_MAX = 600_000;
 
 export interface Lock {
   readonly key: string;
-  readonly circuit: Circuit<Call>;
+  readonly circuit: Circuit<Call | undefined>;
 }
 
 /** True for faults that every model of the credential will meet. */
@@ -19,10 +19,10 @@ export function locksCredential(fault: Fault): boolean {
 /** Credentials that the provider turned away. Only those are kept, so that other calls pay nothing. */
 export class CredentialLocks {
   readonly #locks = new Map<string, Lock>();
-  readonly #observerOf: (key: string) => CircuitObserver<Call>;
+  readonly #observerOf: (key: string) => CircuitObserver<Call | undefined>;
   #settings: BreakerSettings;
 
-  constructor(settings: BreakerSettings, observerOf: (key: string) => CircuitObserver<Call>) {
+  constructor(settings: BreakerSettings, observerOf: (key: string) => CircuitObserver<Call | undefined>) {
     this.#settings = withoutRamp(settings);
     this.#observerOf = observerOf;
   }
@@ -47,19 +47,28 @@ export class CredentialLocks {
     for (const { circuit } of this.#locks.values()) circuit.configure(this.#settings);
   }
 
-  *[Symbol.iterator](): Generator<readonly [key: string, circuit: Circuit<Call>]> {
+  *[Symbol.iterator](): Generator<readonly [key: string, circuit: Circuit<Call | undefined>]> {
     for (const { key, circuit } of this.#locks.values()) yield [key, circuit];
+  }
+
+  /** Locks a credential by its key, or takes the lock away. */
+  adopt(key: string, openForMs: number | undefined, now: number): void {
+    if (openForMs === undefined) this.#locks.delete(key);
+    else this.#trip(key, openForMs, "told", now, undefined);
   }
 
   #lock(call: Call, fault: Fault, now: number): void {
     const key = keyOf(call);
-    const lock = this.#locks.get(key) ?? { key, circuit: new Circuit(this.#settings, this.#observerOf(key)) };
     // Of many calls in flight that are all turned away, the first has said it.
-    if (lock.circuit.state === "open") return;
+    if (this.#locks.get(key)?.circuit.state === "open") return;
+    this.#trip(key, fault.retryAfterMs ?? LOCK_MS_DEFAULT, fault.kind, now, call);
+  }
+
+  #trip(key: string, forMs: number, reason: OpenReason, now: number, call: Call | undefined): void {
+    const lock = this.#locks.get(key) ?? { key, circuit: new Circuit(this.#settings, this.#observerOf(key)) };
     if (!this.#locks.has(key)) this.#makeRoom();
     this.#locks.set(key, lock);
-    const forMs = Math.min(fault.retryAfterMs ?? LOCK_MS_DEFAULT, LOCK_MS_MAX);
-    lock.circuit.trip(now, Math.max(1, forMs), fault.kind, call);
+    lock.circuit.trip(now, Math.max(1, Math.min(forMs, LOCK_MS_MAX)), reason, call);
   }
 
   // A forgotten lock costs one more call that is turned away.
@@ -72,8 +81,15 @@ export class CredentialLocks {
   }
 }
 
+const EVERY_MODEL = "/*/";
+
 function keyOf({ provider, credential }: Call): string {
-  return `${provider}/*/${credential}`;
+  return `${provider}${EVERY_MODEL}${credential}`;
+}
+
+/** True for the key of a lock on all models of a credential. */
+export function isLockKey(key: string): boolean {
+  return key.includes(EVERY_MODEL);
 }
 
 function withoutRamp(settings: BreakerSettings): BreakerSettings {

@@ -3,6 +3,13 @@ import { type Duration, durationMs, integerIn, knownKeys, numberIn, OptionError 
 export interface BreakerOptions {
   /** Share of failures in the window that opens the circuit, above 0 and at most 1. Default 0.5. */
   readonly failureRate?: number | undefined;
+  /**
+   * How long a call may take to its first token (a whole reply: to its answer) from sending, before it counts as slow. At
+   * least 1 ms; `undefined`: none is slow. Default `undefined`.
+   */
+  readonly slowCallDuration?: Duration | undefined;
+  /** Share of slow calls in the window that opens the circuit, above 0 and at most 1. Default 0.8. */
+  readonly slowCallRate?: number | undefined;
   /** How far back calls count. At least 10 ms. Default `"30s"`. */
   readonly window?: Duration | undefined;
   /** How many calls the window must hold before its rate counts. At least 1. Default 10. */
@@ -26,6 +33,8 @@ export interface BreakerOptions {
 
 export const BREAKER_DEFAULTS = {
   failureRate: 0.5,
+  slowCallDuration: undefined,
+  slowCallRate: 0.8,
   window: "30s",
   minimumCalls: 10,
   halfOpenAfter: "1s",
@@ -39,6 +48,8 @@ export const BREAKER_DEFAULTS = {
 /** The options, read: times in milliseconds. */
 export interface BreakerSettings {
   readonly failureRate: number;
+  readonly slowCallMs: number;
+  readonly slowCallRate: number;
   readonly windowMs: number;
   readonly minimumCalls: number;
   readonly halfOpenAfterMs: number;
@@ -52,12 +63,16 @@ export interface BreakerSettings {
 /** Reads options whose gaps the defaults have filled. Throws {@link OptionError}. */
 export function breakerSettings(options: BreakerOptions): BreakerSettings {
   knownKeys("breaker", options, Object.keys(BREAKER_DEFAULTS));
-  const { failureRate, consecutiveFailures } = options;
+  const { consecutiveFailures, slowCallDuration } = options;
   const halfOpenAfterMs = durationMs("breaker.halfOpenAfter", options.halfOpenAfter, { min: 1 });
   const maxOpenMs = durationMs("breaker.maxOpen", options.maxOpen, { min: 1 });
-  if (failureRate === 0) throw new OptionError("breaker.failureRate", failureRate, "a number above 0 and at most 1");
   return {
-    failureRate: numberIn("breaker.failureRate", failureRate, 0, 1),
+    failureRate: shareOf("breaker.failureRate", options.failureRate),
+    slowCallMs:
+      slowCallDuration === undefined
+        ? Number.POSITIVE_INFINITY
+        : durationMs("breaker.slowCallDuration", slowCallDuration, { min: 1 }),
+    slowCallRate: shareOf("breaker.slowCallRate", options.slowCallRate),
     windowMs: durationMs("breaker.window", options.window, { min: 10 }),
     minimumCalls: integerIn("breaker.minimumCalls", options.minimumCalls, 1),
     halfOpenAfterMs,
@@ -70,6 +85,11 @@ export function breakerSettings(options: BreakerOptions): BreakerSettings {
         ? Number.POSITIVE_INFINITY
         : integerIn("breaker.consecutiveFailures", consecutiveFailures, 1),
   };
+}
+
+function shareOf(option: string, value: unknown): number {
+  if (value === 0) throw new OptionError(option, value, "a number above 0 and at most 1");
+  return numberIn(option, value, 0, 1);
 }
 
 /** `changes` over `base`: what is `undefined` in `changes` stays as it was. */

@@ -1,42 +1,60 @@
 const BUCKETS = 10;
 
+export interface WindowRates {
+  readonly samples: number;
+  /** Of the samples, 0 to 1. */
+  readonly failureRate: number;
+  readonly slowCallRate: number;
+}
+
 /**
- * Successes and failures of the last `windowMs`, in ten buckets. Elapsed buckets are expired before every read, so
+ * Results of the last `windowMs`, in ten buckets. Elapsed buckets are expired before every read, so
  * what happened before an idle time does not count after it.
  */
 export class OutcomeWindow {
   readonly #bucketMs: number;
-  readonly #successes = new Uint32Array(BUCKETS);
+  readonly #samples = new Uint32Array(BUCKETS);
   readonly #failures = new Uint32Array(BUCKETS);
+  readonly #slow = new Uint32Array(BUCKETS);
   /** Number of the bucket that is written to, counted from the clock's origin. */
   #current = 0;
-  #successCount = 0;
+  #sampleCount = 0;
   #failureCount = 0;
+  #slowCount = 0;
 
   constructor(windowMs: number) {
     this.#bucketMs = windowMs / BUCKETS;
   }
 
-  add(now: number, failed: boolean): void {
+  add(now: number, failed: boolean, slow: boolean): void {
     this.#expire(now);
     const index = this.#current % BUCKETS;
-    const counts = failed ? this.#failures : this.#successes;
-    counts[index] = (counts[index] ?? 0) + 1;
-    if (failed) this.#failureCount++;
-    else this.#successCount++;
+    this.#samples[index] = (this.#samples[index] ?? 0) + 1;
+    this.#sampleCount++;
+    if (failed) {
+      this.#failures[index] = (this.#failures[index] ?? 0) + 1;
+      this.#failureCount++;
+    }
+    if (slow) {
+      this.#slow[index] = (this.#slow[index] ?? 0) + 1;
+      this.#slowCount++;
+    }
   }
 
-  read(now: number): { readonly samples: number; readonly failureRate: number } {
+  read(now: number): WindowRates {
     this.#expire(now);
-    const samples = this.#successCount + this.#failureCount;
-    return { samples, failureRate: samples === 0 ? 0 : this.#failureCount / samples };
+    const samples = this.#sampleCount;
+    if (samples === 0) return { samples, failureRate: 0, slowCallRate: 0 };
+    return { samples, failureRate: this.#failureCount / samples, slowCallRate: this.#slowCount / samples };
   }
 
   clear(): void {
-    this.#successes.fill(0);
+    this.#samples.fill(0);
     this.#failures.fill(0);
-    this.#successCount = 0;
+    this.#slow.fill(0);
+    this.#sampleCount = 0;
     this.#failureCount = 0;
+    this.#slowCount = 0;
   }
 
   #expire(now: number): void {
@@ -44,10 +62,12 @@ export class OutcomeWindow {
     const steps = Math.min(bucket - this.#current, BUCKETS);
     for (let step = 1; step <= steps; step++) {
       const index = (this.#current + step) % BUCKETS;
-      this.#successCount -= this.#successes[index] ?? 0;
+      this.#sampleCount -= this.#samples[index] ?? 0;
       this.#failureCount -= this.#failures[index] ?? 0;
-      this.#successes[index] = 0;
+      this.#slowCount -= this.#slow[index] ?? 0;
+      this.#samples[index] = 0;
       this.#failures[index] = 0;
+      this.#slow[index] = 0;
     }
     this.#current = Math.max(this.#current, bucket);
   }

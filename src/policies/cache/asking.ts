@@ -5,6 +5,8 @@ export interface Group {
   readonly first: Search;
   /** What their calls carry, so that nobody joins what another group has asked for. */
   readonly epoch: number;
+  /** When the answer was asked for that has been kept, if any: the clock's time. */
+  keptFrom: number;
 }
 
 interface OpenGroup extends Group {
@@ -29,7 +31,12 @@ export class Asking {
       return known;
     }
     if (known !== undefined) this.#outdated++;
-    const group = { first: search, epoch: this.#outdated === 0 ? 0 : ++this.#epochs, calls: 1 };
+    const group = {
+      first: search,
+      epoch: this.#outdated === 0 ? 0 : ++this.#epochs,
+      keptFrom: Number.NEGATIVE_INFINITY,
+      calls: 1,
+    };
     this.#groups.set(key, group);
     return group;
   }

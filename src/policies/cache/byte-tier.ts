@@ -142,6 +142,13 @@ export class ByteTier {
     });
   }
 
+  /** Where another answer was wanted than there is, the old one is not to come back. */
+  forgetReplaced({ reason, fingerprint: { key } }: Search): void {
+    if (reason !== "refresh") return;
+    this.oweKey(key);
+    void this.pay();
+  }
+
   /** Notes that the entries of `tags` are invalid here; `pay` tells the store. */
   oweTags(tags: readonly string[]): void {
     // Without marks of its own a tier goes by those of this process, which have changed already.
@@ -228,7 +235,10 @@ export class ByteTier {
     const { codec, runtime, limitMs } = this.#context;
     const marks = search.learnt(this, Object.keys(given.tags));
     const ttlMs = Math.ceil(Math.min(given.expiresAt - runtime.clock.wall(), this.#ttlMs));
-    if (marks === undefined || ttlMs < 1) return;
+    if (marks === undefined || ttlMs < 1) {
+      this.forgetReplaced(search);
+      return;
+    }
     const entry = carrying(given, marks.generations, this.#marks.sweepOf(marks));
     const write = async (bytes: Uint8Array | undefined): Promise<true> => {
       // A newer one that was begun meanwhile must not be followed by this one.
@@ -246,9 +256,12 @@ export class ByteTier {
       const bytes = await codec.encode(key, entry, (error) => this.failures.add("compress", error));
       const written = await this.#guard.run("set", limitMs(), () => write(bytes));
       over();
+      if (written !== true) this.forgetReplaced(search);
       return written === true;
     });
-    if (!begun) over();
+    if (begun) return;
+    over();
+    this.forgetReplaced(search);
   }
 
   #dropUnreadable(key: string, reason: string): void {

@@ -100,7 +100,7 @@ export class Cache {
     const { clock, events } = this.#runtime;
     call.trace.step(clock.now(), "cache", "bypassed", undefined, reason);
     if (events.wants("cache.bypassed")) events.emit("cache.bypassed", call, { reason });
-    return call.scope.cache === "only-if-cached" ? Promise.resolve(notCached()) : next(call);
+    return call.scope.cache === "only-if-cached" ? Promise.resolve(notCached()) : next(this.#trusting(call));
   }
 
   async #answerAfter(looking: Promise<Hit | undefined>, search: Search, next: Next): Promise<Outcome> {
@@ -198,10 +198,10 @@ export class Cache {
     const { call, fingerprint } = search;
     const group = this.#asking.begin(search);
     const at = this.#runtime.clock.now();
-    const outcome = await next(group.epoch === 0 ? call : call.with({ epoch: group.epoch }));
+    const outcome = await next(this.#trusting(group.epoch === 0 ? call : call.with({ epoch: group.epoch })));
     if (outcome.ok) {
       this.negatives.delete(fingerprint.key);
-      this.#keeper.watch({ search, first: group.first, at }, outcome);
+      this.#keeper.watch({ search, group, at }, outcome);
       outcome.settled.subscribe(({ fault }) => {
         this.#asking.end(group);
         visit?.leave(fault);
@@ -211,6 +211,15 @@ export class Cache {
       visit?.leave(outcome);
     }
     return outcome;
+  }
+
+  /** The call for the policies within: what they keep may have been invalidated elsewhere, too. */
+  #trusting(call: Call): Call {
+    const { ageLimitMs } = this.#tiers.watch;
+    if (ageLimitMs === Number.POSITIVE_INFINITY) return call;
+    const { directives } = call.scope;
+    const maxAgeMs = Math.min(ageLimitMs, directives.maxAgeMs ?? Number.POSITIVE_INFINITY);
+    return call.with({ scope: { ...call.scope, directives: { ...directives, maxAgeMs } } });
   }
 
   async #afterError(search: Search, fault: Fault): Promise<Outcome> {

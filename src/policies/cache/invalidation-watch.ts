@@ -34,16 +34,24 @@ export class InvalidationWatch {
     return this.#contacts.every(({ connected }) => connected());
   }
 
-  /** Whether an invalidation of `entry` could not have gone unheard for longer than allowed. */
-  vouchesFor({ createdAt, tookMs }: Entry): boolean {
-    if (this.#contacts.length === 0) return true;
+  /**
+   * How long ago an answer may have been asked for that is given without knowing that it still holds, in milliseconds.
+   * One that was asked for later than the last contact was in order then.
+   */
+  get ageLimitMs(): number {
+    if (this.#contacts.length === 0) return Number.POSITIVE_INFINITY;
     const now = this.#clock.wall();
+    let isLong = false;
     for (const contact of this.#contacts) {
       if (contact.connected()) contact.at = now;
-      // An answer that was asked for later than the last contact was in order then.
-      else if (now - Math.max(contact.at, createdAt - tookMs) > this.#maxStaleMs()) return false;
+      else if (now - contact.at > this.#maxStaleMs()) isLong = true;
     }
-    return true;
+    return isLong ? this.#maxStaleMs() : Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether an invalidation of `entry` could not have gone unheard for longer than allowed. */
+  vouchesFor({ createdAt, tookMs }: Entry): boolean {
+    return this.#clock.wall() - (createdAt - tookMs) <= this.ageLimitMs;
   }
 
   stop(): void {

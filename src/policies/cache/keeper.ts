@@ -1,18 +1,26 @@
-import type { Call, KeptAnswer, Reply, Runtime, Settlement } from "../../core/index.ts";
+import {
+  type Call,
+  type KeptAnswer,
+  keptValue,
+  Recording,
+  type Reply,
+  type Runtime,
+  type Settlement,
+} from "../../core/index.ts";
+import type { Group } from "./asking.ts";
 import { costOf } from "./cost.ts";
 import type { CacheCounts } from "./counts.ts";
 import { jittered } from "./freshness.ts";
 import type { Invalidations } from "./invalidations.ts";
 import type { CacheSettings } from "./options.ts";
-import { Recording } from "./recording.ts";
 import type { Search } from "./search.ts";
 import type { Tiers } from "./tiers.ts";
 
 /** What an answer is waited for. */
 export interface Asked {
   readonly search: Search;
-  /** Of those who ask the same now, the search of who began. */
-  readonly first: Search;
+  /** Those who ask the same now. */
+  readonly group: Group;
   /** The clock's time. */
   readonly at: number;
 }
@@ -51,7 +59,7 @@ export class Keeper {
       this.#skip(call, "not_storable");
     } else {
       // Now, because the caller may change its value as soon as it has it.
-      const answer = orNothing(() => call.wire.keep(call, reply.head, body));
+      const answer = keptValue(call, reply.head, body);
       reply.settled.subscribe((settlement) => {
         if (settlement.storable) this.#keep(asked, answer, settlement);
         else this.#skip(call, "not_storable");
@@ -72,21 +80,17 @@ export class Keeper {
       if (reply.servedBy !== "upstream") return;
       if (!settlement.storable) this.#skip(call, "not_storable");
       else if (recording.overflowed) this.#skip(call, "too_large");
-      else
-        this.#keep(
-          asked,
-          orNothing(() => recording.keep(reply.head)),
-          settlement,
-        );
+      else this.#keep(asked, recording.keep(reply.head), settlement);
     });
   }
 
-  #keep({ search, first, at }: Asked, answer: KeptAnswer | undefined, settlement: Settlement): void {
+  #keep({ search, group, at }: Asked, answer: KeptAnswer | undefined, settlement: Settlement): void {
     const { call } = search;
     // Who has sent nothing has what another asked for, perhaps long before.
-    const asked = call.trace.attemptCount > 0 ? search : first;
+    const asked = call.trace.attemptCount > 0 ? search : group.first;
     const bytes = answer === undefined ? 0 : Buffer.byteLength(answer.text);
-    const objection = this.#objection(asked, search.tags, bytes);
+    // What was asked for later knows more, such as the answer to a refresh that has overtaken this one.
+    const objection = at < group.keptFrom ? "superseded" : this.#objection(asked, search.tags, bytes);
     if (answer === undefined || objection !== undefined) {
       this.#skip(call, objection ?? "not_keepable");
       return;
@@ -115,6 +119,7 @@ export class Keeper {
       tags: this.#invalidations.of(search.tags),
       sweep: 0,
     });
+    group.keptFrom = at;
     counts.stores++;
     if (events.wants("cache.stored")) events.emit("cache.stored", call, { bytes, ttlMs });
   }
@@ -130,14 +135,5 @@ export class Keeper {
     const { clock, events } = this.#runtime;
     call.trace.step(clock.now(), "cache", "skipped", undefined, reason);
     if (events.wants("cache.skipped")) events.emit("cache.skipped", call, { reason });
-  }
-}
-
-// What a wire cannot read must not fail the call that brought it.
-function orNothing(keep: () => KeptAnswer | undefined): KeptAnswer | undefined {
-  try {
-    return keep();
-  } catch {
-    return undefined;
   }
 }

@@ -48,12 +48,8 @@ export class MemoryTier {
   keep(search: Search, entry: Entry): void {
     const { invalidations, runtime } = this.#context;
     const lastAt = runtime.clock.wall() + this.#ttlMs;
-    const own = {
-      ...entry,
-      freshUntil: Math.min(entry.freshUntil, lastAt),
-      expiresAt: Math.min(entry.expiresAt, lastAt),
-      sweep: invalidations.now,
-    };
+    // How long it is fresh stays: other tiers may have it when it is gone here.
+    const own = { ...entry, expiresAt: Math.min(entry.expiresAt, lastAt), sweep: invalidations.now };
     this.#attempt("set", () => this.#store.set(search.fingerprint.key, own));
   }
 
@@ -61,6 +57,11 @@ export class MemoryTier {
   promote(search: Search, entry: Entry): void {
     const present = this.#attempt("get", () => this.#store.get(search.fingerprint.key));
     if (present === undefined || present.createdAt <= entry.createdAt) this.keep(search, entry);
+  }
+
+  /** Where another answer was wanted than there is, the old one is not to come back. */
+  forgetReplaced({ reason, fingerprint: { key } }: Search): void {
+    if (reason === "refresh") this.delete(key);
   }
 
   delete(key: string): void {

@@ -223,6 +223,7 @@ function readTiers(tiers: unknown): readonly CacheTier[] {
       throw new OptionError(`cache.tiers[${index}].name`, tier.name, "a name that no other tier of this cache has");
     }
     names.add(tier.name);
+    if (tier.ttlMs !== undefined) numberIn(`cache.tiers[${index}].ttlMs`, tier.ttlMs, 1, Number.MAX_SAFE_INTEGER);
   }
   return tiers;
 }

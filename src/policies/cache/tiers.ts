@@ -59,7 +59,10 @@ export class Tiers {
   }
 
   keep(search: Search, entry: Entry): void {
-    for (const tier of this.all) if (tier.enabled) tier.keep(search, entry);
+    for (const tier of this.all) {
+      if (tier.enabled) tier.keep(search, entry);
+      else tier.forgetReplaced(search);
+    }
   }
 
   async invalidate(tags: readonly string[]): Promise<void> {

@@ -66,8 +66,9 @@ export function coalesce(options: CoalesceOptions = {}, runtime: Runtime = defau
 
 /** The same for calls that can share an answer; `undefined` for one that goes alone. */
 function questionOf(call: Call, { when }: CoalesceSettings): string | undefined {
-  const { cache } = call.scope;
-  if (cache === "bypass" || cache === "only-if-cached") return undefined;
+  const { cache, onRestart } = call.scope;
+  // Only the caller itself can take back what it was shown.
+  if (cache === "bypass" || cache === "only-if-cached" || onRestart !== undefined) return undefined;
   try {
     if (when === "deterministic" && call.temperature !== 0) return undefined;
     const fingerprint = call.fingerprint();

@@ -3,36 +3,29 @@ import {
   type Call,
   defaultRuntime,
   type Fault,
-  integerIn,
-  knownKeys,
   type Next,
   type Outcome,
   type Policy,
   type Runtime,
 } from "../../core/index.ts";
-import { insideJob } from "./lent.ts";
-import { type Applicant, Slot, type SlotLimits, Slots } from "./slots.ts";
+import type { Place } from "./applicant.ts";
+import { Lender, lend, lenderOf } from "./lender.ts";
+import { type PoolOptions, readPoolOptions } from "./options.ts";
+import { Slots } from "./slots.ts";
+import { type PoolSnapshot, snapshotOf } from "./snapshot.ts";
+import { WaitingCall } from "./waiting-call.ts";
 
-export { createJobs, type JobContext, type JobOptions, type JobStatus, type Jobs } from "./jobs.ts";
-
-export interface PoolOptions {
-  /** How many calls may run at once, streams until their end included. At least 1. Default 64. */
-  readonly concurrency?: number | undefined;
-  /** How many calls may wait. 0 lets none wait. Default 10,000. */
-  readonly maxQueue?: number | undefined;
-}
-
-export const POOL_DEFAULTS = { concurrency: 64, maxQueue: 10_000 } as const;
-
-/** The pool's state for `optimizer.stats()`. */
-export interface PoolSnapshot {
-  readonly concurrency: number;
-  readonly maxQueue: number;
-  readonly running: number;
-  readonly queued: number;
-  /** Mean time a slot is held, in milliseconds; absent before 20 calls have ended. */
-  readonly serviceMs: number | undefined;
-}
+export {
+  createJobs,
+  type JobContext,
+  type JobInfo,
+  type JobListOptions,
+  type JobOptions,
+  type JobStatus,
+  type Jobs,
+} from "./jobs.ts";
+export { type PartitionOptions, POOL_DEFAULTS, type PoolOptions } from "./options.ts";
+export type { PartitionSnapshot, PoolSnapshot } from "./snapshot.ts";
 
 export interface PoolPolicy extends Policy {
   readonly name: "pool";
@@ -47,21 +40,24 @@ export interface PoolPolicy extends Policy {
 }
 
 /**
- * Bounds how many calls run at once and lets the others wait by priority. A slot is held from admission until the
- * reply is settled, which for a stream is its end.
+ * Bounds how many calls run at once and lets the others wait. A slot is held from admission until the reply is settled,
+ * which for a stream is its end.
  *
- * Waiting calls are served by weight (critical : high : normal : low : background = 16 : 8 : 4 : 2 : 1) and in order
- * of arrival within a priority, so nobody starves. When the queue is full, a newcomer takes the place of the latest
- * of the least urgent ones if that one is less urgent than itself; the loser is refused.
+ * Waiting calls are served by weight of their priority (critical : high : normal : low : background = 16 : 8 : 4 : 2 : 1),
+ * within a priority each client by the tokens it has had, and of one client the earliest deadline first; so nobody
+ * starves. When the queue is full, the latest of the least urgent ones makes room for a newcomer that is more urgent, or
+ * whose client has fewer waiting; the loser is refused. `partitions` keeps parts of the pool for calls that name them.
  *
  * Refuses with `QueueFullError` when there is no place, and with `DeadlineExceededError` when the call's time to be
  * admitted runs out, or at once when the service times of the calls before it say that it clearly will. Both carry
  * `retryAfterMs` as soon as 20 calls have been measured.
  *
+ * A function of the user's lends its slot to the calls that it makes to the same pool, one at a time.
+ *
  * Throws {@link OptionError} for a wrong option.
  */
 export function pool(options: PoolOptions = {}, runtime: Runtime = defaultRuntime()): PoolPolicy {
-  const slots = new Slots(limitsOf(options, POOL_DEFAULTS), runtime);
+  const slots = new Slots(readPoolOptions(options), runtime);
 
   return {
     name: "pool",
@@ -69,73 +65,46 @@ export function pool(options: PoolOptions = {}, runtime: Runtime = defaultRuntim
     runtime,
     slots,
     handle(call, next) {
-      if (insideJob(slots)) return next(call);
       if (call.cancellation.cancelled) return Promise.resolve(aborted(call.cancellation.reason));
-      const slot = slots.take();
-      return slot === undefined ? waitAndPass(slots, runtime, call, next) : pass(slot, call, next);
+      const lender = lenderOf(slots);
+      const place = lender?.borrow() ?? slots.take(call.scope.partition);
+      return place === undefined ? waitAndPass(slots, runtime, lender, call, next) : pass(slots, place, call, next);
     },
-    update(changes) {
-      slots.limits = limitsOf(changes, slots.limits);
-      slots.drain();
-    },
-    snapshot: () => ({ ...slots.limits, running: slots.running, queued: slots.queued, serviceMs: slots.serviceMs }),
+    update: (changes) => slots.configure(readPoolOptions(changes, slots.settings)),
+    snapshot: () => snapshotOf(slots, runtime.clock.now()),
     close: () => slots.close(),
   };
 }
 
-function limitsOf(options: PoolOptions, base: SlotLimits): SlotLimits {
-  knownKeys("pool", options, Object.keys(POOL_DEFAULTS));
-  const { concurrency = base.concurrency, maxQueue = base.maxQueue } = options;
-  return {
-    concurrency: integerIn("pool.concurrency", concurrency, 1),
-    maxQueue: integerIn("pool.maxQueue", maxQueue, 0),
-  };
-}
-
-async function waitAndPass(slots: Slots, runtime: Runtime, call: Call, next: Next): Promise<Outcome> {
-  const admission = await new Promise<Slot | Fault>((resolve) => {
-    slots.apply(new WaitingCall(call, runtime, resolve));
+async function waitAndPass(
+  slots: Slots,
+  runtime: Runtime,
+  lender: Lender | undefined,
+  call: Call,
+  next: Next,
+): Promise<Outcome> {
+  const admission = await new Promise<Place | Fault>((resolve) => {
+    const waiting = new WaitingCall(call, runtime, (place) => {
+      lender?.forget(waiting);
+      resolve(place);
+    });
+    slots.apply(waiting);
+    if (waiting.waiter !== undefined) lender?.waits(waiting);
   });
-  return admission instanceof Slot ? pass(admission, call, next) : admission;
+  return "ok" in admission ? admission : pass(slots, admission, call, next);
 }
 
-async function pass(slot: Slot, call: Call, next: Next): Promise<Outcome> {
-  const outcome = await next(call);
-  if (outcome.ok) outcome.settled.subscribe(() => slot.release());
-  else slot.release();
+async function pass(slots: Slots, place: Place, call: Call, next: Next): Promise<Outcome> {
+  // Only such a call runs code that may make calls of its own.
+  if (call.wire.name === "function") {
+    const lender = new Lender(slots, place);
+    return holding(lender, await lend(lender, () => next(call)));
+  }
+  return holding(place, await next(call));
+}
+
+function holding(place: Place, outcome: Outcome): Outcome {
+  if (outcome.ok) outcome.settled.subscribe(({ usage }) => place.release(usage));
+  else place.release();
   return outcome;
-}
-
-class WaitingCall implements Applicant {
-  readonly call: Call;
-  readonly #runtime: Runtime;
-  readonly #resolve: (admission: Slot | Fault) => void;
-
-  constructor(call: Call, runtime: Runtime, resolve: (admission: Slot | Fault) => void) {
-    this.call = call;
-    this.#runtime = runtime;
-    this.#resolve = resolve;
-  }
-
-  get level(): number {
-    return this.call.scope.priority;
-  }
-
-  get admitBy(): number {
-    return this.call.admitBy;
-  }
-
-  get cancellation(): Call["cancellation"] {
-    return this.call.cancellation;
-  }
-
-  admitted(slot: Slot, waitMs: number): void {
-    this.call.trace.waited(this.#runtime.clock.now(), "pool", "queue", waitMs);
-    this.#resolve(slot);
-  }
-
-  refused(fault: Fault, waitMs: number): void {
-    this.call.trace.waited(this.#runtime.clock.now(), "pool", "queue", waitMs);
-    this.#resolve(fault);
-  }
 }

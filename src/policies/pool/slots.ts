@@ -1,90 +1,53 @@
 import {
   type Account,
   aborted,
-  type Call,
-  type Cancellation,
   type Clock,
   ClosedError,
   DeadlineExceededError,
   type Fault,
   faultOf,
-  type Lease,
   QueueFullError,
   type Runtime,
   refusal,
-  type Timer,
-  type Waiter,
-  WaitQueue,
+  type Usage,
 } from "../../core/index.ts";
+import { type Applicant, claimOf, type Place } from "./applicant.ts";
+import type { PoolSettings } from "./options.ts";
+import { type Partition, Partitions } from "./partitions.ts";
 import { ServiceTime } from "./service-time.ts";
+import { Slot } from "./slot.ts";
+import { costOf } from "./token-cost.ts";
+import { TurnHolders } from "./turn-holders.ts";
 
-/** Who asks for a slot. Exactly one of `admitted` and `refused` is called, exactly once; neither may throw. */
-export interface Applicant {
-  /** 0 (first) to 9 (last). */
-  readonly level: number;
-  /** The clock's time until which waiting makes sense; `Infinity` without a limit. */
-  readonly admitBy: number;
-  readonly cancellation: Cancellation | undefined;
-  /** The call that events are about; absent for a job. */
-  readonly call: Call | undefined;
-  admitted(slot: Slot, waitMs: number): void;
-  refused(fault: Fault, waitMs: number): void;
-}
-
-/** A place among those that run. Given back exactly once; whatever comes later changes nothing. */
-export class Slot {
-  readonly #lease: Lease;
-  readonly #takenAt: number;
-  readonly #slots: Slots;
-
-  constructor(lease: Lease, takenAt: number, slots: Slots) {
-    this.#lease = lease;
-    this.#takenAt = takenAt;
-    this.#slots = slots;
-  }
-
-  get isOpen(): boolean {
-    return this.#lease.isOpen;
-  }
-
-  release(): void {
-    if (this.#lease.settle()) this.#slots.released(this.#takenAt);
-  }
-}
-
-/** A place in the queue. */
-interface Waiting {
-  readonly applicant: Applicant;
-  readonly since: number;
-  place: Waiter<Waiting> | undefined;
-  timer: Timer | undefined;
-  off: (() => void) | undefined;
-}
-
-export interface SlotLimits {
-  readonly concurrency: number;
-  readonly maxQueue: number;
-}
-
-// An estimate may be off: only one that is clearly beyond the time that is left refuses a call.
-const CERTAINTY = 1.5;
+// How far beyond the time that is left an estimate must be for a call to be refused. The estimate of a short wait may be
+// far off; in a long one chance evens out, and there some room is kept: whoever is let in on the brink ends too late.
+const CERTAINTY = 0.85;
+const CERTAINTY_ALONE = 1.5;
 
 /** The slots of one pool and the queue before them. */
 export class Slots {
-  limits: SlotLimits;
+  readonly partitions: Partitions;
   readonly #clock: Clock;
   readonly #events: Runtime["events"];
   readonly #account: Account;
-  readonly #queue = new WaitQueue<Waiting>();
   readonly #service = new ServiceTime();
+  readonly #holders = new TurnHolders();
+  readonly #needOf = (applicant: Applicant): number => this.#need(applicant);
+  #settings: PoolSettings;
   #running = 0;
+  #queued = 0;
   #closed = false;
 
-  constructor(limits: SlotLimits, runtime: Runtime) {
-    this.limits = limits;
+  constructor(settings: PoolSettings, runtime: Runtime) {
+    this.#settings = settings;
+    this.partitions = new Partitions(settings);
     this.#clock = runtime.clock;
     this.#events = runtime.events;
     this.#account = runtime.ledger.account("slots");
+  }
+
+  get settings(): PoolSettings {
+    return this.#settings;
   }
 
   get running(): number {
@@ -92,63 +55,85 @@ export class Slots {
   }
 
   get queued(): number {
-    return this.#queue.size;
+    return this.#queued;
   }
 
   get serviceMs(): number | undefined {
     return this.#service.meanMs;
   }
 
-  /** A slot, if one is free and nobody waits for it. */
-  take(): Slot | undefined {
-    if (this.#running >= this.limits.concurrency || this.#queue.size > 0 || this.#closed) return undefined;
-    return this.#open();
+  /** Since when the one waits that came first. */
+  oldestSince(): number | undefined {
+    const times = [...this.partitions].flatMap(({ queue }) => queue.oldestSince() ?? []);
+    for (const { waiter } of this.#holders) if (waiter !== undefined) times.push(waiter.since);
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Admits the applicant now, queues it, or refuses it. The answer gives a queued one up again with `withdraw`. */
-  apply(applicant: Applicant): Waiting | undefined {
+  configure(settings: PoolSettings): void {
+    this.#settings = settings;
+    this.partitions.configure(settings);
+    this.drain();
+  }
+
+  /** One slot, if one is free and nobody waits for it. */
+  take(partition: string | undefined): Slot | undefined {
+    if (this.#running >= this.#settings.concurrency || this.#queued > 0 || this.#closed) return undefined;
+    return this.#open(1, this.partitions.of(partition), undefined);
+  }
+
+  /** Admits the applicant now, queues it, or refuses it; `withdraw` takes a queued one out again. */
+  apply(applicant: Applicant): void {
     const fault = this.#refusalOf(applicant);
-    if (fault !== undefined) {
-      applicant.refused(fault, 0);
-      return undefined;
+    if (fault !== undefined) applicant.refused(fault, 0);
+    else if (this.#queued === 0 && this.#fits(applicant)) {
+      applicant.admitted(this.#open(this.#need(applicant), this.partitions.of(applicant.partition), undefined), 0);
+    } else {
+      this.#enqueue(applicant);
+      // Slots may be free that are too few for those before it.
+      this.drain();
     }
-    const slot = this.take();
-    if (slot !== undefined) {
-      applicant.admitted(slot, 0);
-      return undefined;
-    }
-    return this.#enqueue(applicant);
   }
 
   /** Takes a waiting applicant out and refuses it with `fault`. Says whether it was still waiting. */
-  withdraw(waiting: Waiting, fault: Fault): boolean {
-    if (waiting.place === undefined || !this.#queue.remove(waiting.place)) return false;
-    this.#leave(waiting);
-    waiting.applicant.refused(fault, this.#clock.now() - waiting.since);
+  withdraw(applicant: Applicant, fault: Fault): boolean {
+    const waitMs = this.#remove(applicant);
+    if (waitMs === undefined) return false;
+    applicant.refused(fault, waitMs);
+    this.drain();
+    return true;
+  }
+
+  /** Takes a waiting applicant out because it has another place. Says whether it was still waiting. */
+  place(applicant: Applicant, place: Place): boolean {
+    const waitMs = this.#remove(applicant);
+    if (waitMs === undefined) return false;
+    this.#announce(applicant, waitMs);
+    applicant.admitted(place, waitMs);
+    this.drain();
     return true;
   }
 
   /** Called by the slot. */
-  released(takenAt: number): void {
-    this.#running--;
-    this.#service.add(this.#clock.now() - takenAt);
+  released(slot: Slot, usage: Usage | undefined): void {
+    const { weight, partition, applicant } = slot;
+    this.#running -= weight;
+    partition.running -= weight;
+    this.#service.add((this.#clock.now() - slot.takenAt) * weight);
+    if (usage !== undefined && applicant?.waiter !== undefined) {
+      partition.queue.settle(applicant.waiter, costOf(usage));
+    }
     this.drain();
   }
 
   /** Admits from the queue as long as slots are free. */
   drain(): void {
-    while (this.#running < this.limits.concurrency) {
-      const waiting = this.#queue.take();
-      if (waiting === undefined) return;
-      this.#leave(waiting);
-      const { applicant } = waiting;
+    for (let applicant = this.#next(); applicant !== undefined; applicant = this.#next()) {
+      this.#queued--;
+      this.#unwatch(applicant);
       // Before anybody is told: a listener may ask for a slot of its own.
-      const slot = this.#open();
-      const waitMs = this.#clock.now() - waiting.since;
-      if (this.#events.wants("pool.dequeued")) {
-        const payload = { waitMs, depth: this.#queue.size, priority: applicant.level };
-        this.#events.emit("pool.dequeued", applicant.call, payload);
-      }
+      const slot = this.#open(this.#need(applicant), this.partitions.of(applicant.partition), applicant);
+      const waitMs = this.#clock.now() - (applicant.waiter?.since ?? 0);
+      this.#announce(applicant, waitMs);
       applicant.admitted(slot, waitMs);
     }
   }
@@ -156,95 +141,155 @@ export class Slots {
   /** Refuses everybody who waits, and whoever comes later. Those that run keep their slots to their end. */
   close(): void {
     this.#closed = true;
-    for (let last = this.#queue.last(); last !== undefined; last = this.#queue.last()) {
-      this.withdraw(last.item, closedFault());
+    const waiting = [...this.#holders, ...[...this.partitions].flatMap(({ queue }) => [...queue])];
+    for (const applicant of waiting) this.withdraw(applicant, closedFault());
+  }
+
+  /** The next one that fits, if any. */
+  #next(): Applicant | undefined {
+    const { concurrency } = this.#settings;
+    if (this.#closed || this.#queued === 0) return undefined;
+    for (;;) {
+      const free = concurrency - this.#running;
+      if (free <= 0) return undefined;
+      const holder = this.#holders.fitting(free, concurrency, this.#needOf);
+      if (holder !== undefined) return holder;
+      if (!this.#holders.mayBeOvertaken(concurrency)) return undefined;
+      const applicant = this.partitions.next()?.queue.take(this.#clock.now());
+      if (applicant === undefined) return undefined;
+      const need = this.#need(applicant);
+      if (need <= free) {
+        this.#holders.overtakenBy(need);
+        return applicant;
+      }
+      this.#holders.add(applicant);
     }
   }
 
-  /** When a newcomer of `level` would be admitted, in milliseconds from now; `undefined` while too little is known. */
-  #waitEstimate(level: number): number | undefined {
+  /** Whether it clearly cannot begin by the time to be admitted, or end by its deadline. */
+  #isTooLate(applicant: Applicant): boolean {
+    const { admitBy, endBy } = applicant;
+    if (admitBy === Number.POSITIVE_INFINITY && endBy === Number.POSITIVE_INFINITY) return false;
+    const now = this.#clock.now();
+    if (admitBy <= now) return true;
     const { meanMs } = this.#service;
-    if (meanMs === undefined) return undefined;
-    return Math.ceil(((this.#queue.aheadOf(level) + 1) * meanMs) / this.limits.concurrency);
+    const waitMs = this.#waitEstimate(applicant);
+    if (meanMs === undefined || waitMs === undefined) return false;
+    const certainty = CERTAINTY + (CERTAINTY_ALONE - CERTAINTY) / Math.sqrt(1 + this.#aheadOf(applicant));
+    return waitMs > certainty * (admitBy - now) || waitMs + meanMs > certainty * (endBy - now);
   }
 
-  #open(): Slot {
-    this.#running++;
-    return new Slot(this.#account.reserve(1), this.#clock.now(), this);
+  /** When a newcomer like this one would be admitted, in milliseconds from now; `undefined` while too little is known. */
+  #waitEstimate(applicant: Applicant): number | undefined {
+    const { meanMs } = this.#service;
+    if (meanMs === undefined) return undefined;
+    const portion = this.partitions.portion(this.partitions.of(applicant.partition));
+    return Math.ceil(((this.#aheadOf(applicant) + 1) * meanMs) / (this.#settings.concurrency * portion));
+  }
+
+  #aheadOf({ level, tenant, partition }: Applicant): number {
+    return this.#holders.count + this.partitions.of(partition).queue.aheadOf(level, tenant, this.#clock.now());
+  }
+
+  // What is heavier than the pool runs alone.
+  #need({ weight }: Applicant): number {
+    return Math.min(weight, this.#settings.concurrency);
+  }
+
+  #fits(applicant: Applicant): boolean {
+    return this.#running + this.#need(applicant) <= this.#settings.concurrency;
+  }
+
+  #open(weight: number, partition: Partition, applicant: Applicant | undefined): Slot {
+    this.#running += weight;
+    partition.running += weight;
+    return new Slot(this.#account.reserve(weight), this.#clock.now(), partition, applicant, this);
   }
 
   #refusalOf(applicant: Applicant): Fault | undefined {
     if (this.#closed) return closedFault();
-    const { cancellation, level, admitBy } = applicant;
+    const { cancellation } = applicant;
     if (cancellation?.cancelled === true) return aborted(cancellation.reason);
-    if (this.#running < this.limits.concurrency && this.#queue.size === 0) return undefined;
-    if (admitBy !== Number.POSITIVE_INFINITY) {
-      const left = admitBy - this.#clock.now();
-      const estimate = this.#waitEstimate(level);
-      if (left <= 0 || (estimate !== undefined && estimate > CERTAINTY * left)) {
-        return this.#deadlineFault(applicant);
-      }
-    }
-    return this.#makeRoom(level) ? undefined : this.#fullFault(applicant);
+    if (this.#queued === 0 && this.#fits(applicant)) return undefined;
+    if (this.#isTooLate(applicant)) return this.#deadlineFault(applicant);
+    return this.#makeRoom(applicant) ? undefined : this.#fullFault(applicant);
   }
 
-  // A full queue gives the place of its least urgent latecomer to a newcomer that is more urgent.
-  #makeRoom(level: number): boolean {
-    if (this.#queue.size < this.limits.maxQueue) return true;
-    const last = this.#queue.last();
-    if (last === undefined || last.level <= level) return false;
-    return this.withdraw(last.item, this.#fullFault(last.item.applicant));
+  // A partition that has less than its part of the queue takes a place from the fullest; else its own must make room.
+  #makeRoom({ partition: name, level, tenant }: Applicant): boolean {
+    const { maxQueue } = this.#settings;
+    if (this.#queued < maxQueue) return true;
+    const partition = this.partitions.of(name);
+    const fullest = this.partitions.fullest();
+    const entitled = fullest !== partition && partition.queue.size + 1 <= partition.share * maxQueue;
+    const last = entitled ? fullest.queue.last() : partition.queue.lastBehind(level, tenant);
+    return last !== undefined && this.withdraw(last.item, this.#fullFault(last.item));
   }
 
-  #enqueue(applicant: Applicant): Waiting {
+  #enqueue(applicant: Applicant): void {
+    const { level, admitBy, cancellation } = applicant;
     const now = this.#clock.now();
-    const waiting: Waiting = { applicant, since: now, place: undefined, timer: undefined, off: undefined };
-    waiting.place = this.#queue.add(waiting, applicant.level);
-    if (applicant.admitBy !== Number.POSITIVE_INFINITY) {
-      waiting.timer = this.#clock.timer(applicant.admitBy - now, () => {
-        this.withdraw(waiting, this.#deadlineFault(applicant));
-      });
+    this.#queued++;
+    applicant.waiter = this.partitions.of(applicant.partition).queue.add(applicant, level, claimOf(applicant, now));
+    if (admitBy !== Number.POSITIVE_INFINITY || cancellation !== undefined) {
+      applicant.watch = {
+        timer:
+          admitBy === Number.POSITIVE_INFINITY
+            ? undefined
+            : this.#clock.timer(admitBy - now, () => this.withdraw(applicant, this.#deadlineFault(applicant))),
+        off: cancellation?.onCancel((reason) => this.withdraw(applicant, aborted(reason))),
+      };
     }
-    waiting.off = applicant.cancellation?.onCancel((reason) => {
-      this.withdraw(waiting, aborted(reason));
-    });
     if (this.#events.wants("pool.queued")) {
-      this.#events.emit("pool.queued", applicant.call, { depth: this.#queue.size, priority: applicant.level });
+      this.#events.emit("pool.queued", applicant.call, { depth: this.#queued, priority: level });
     }
-    return waiting;
   }
 
-  #leave(waiting: Waiting): void {
-    waiting.timer?.cancel();
-    waiting.off?.();
+  /** Takes an applicant out of the queue, or from among those whose turn has come; answers how long it has waited. */
+  #remove(applicant: Applicant): number | undefined {
+    const { waiter } = applicant;
+    if (waiter === undefined) return undefined;
+    const { queue } = this.partitions.of(applicant.partition);
+    if (!queue.remove(waiter)) {
+      if (!this.#holders.remove(applicant)) return undefined;
+      queue.settle(waiter, 0);
+    }
+    this.#queued--;
+    this.#unwatch(applicant);
+    return this.#clock.now() - waiter.since;
   }
 
-  #fullFault({ level, call }: Applicant): Fault {
-    const retryAfterMs = this.#waitEstimate(level);
-    this.#rejected("full", level, call, retryAfterMs);
-    const message = `The pool's queue is full: ${this.#queue.size} wait, and none of them is less urgent.`;
+  #unwatch({ watch }: Applicant): void {
+    watch?.timer?.cancel();
+    watch?.off?.();
+  }
+
+  #announce({ call, level }: Applicant, waitMs: number): void {
+    if (!this.#events.wants("pool.dequeued")) return;
+    this.#events.emit("pool.dequeued", call, { waitMs, depth: this.#queued, priority: level });
+  }
+
+  #fullFault(applicant: Applicant): Fault {
+    const retryAfterMs = this.#rejected("full", applicant);
+    const message = `The pool's queue is full: ${this.#queued} wait, and none of them has to make room for this one.`;
     return refusal(new QueueFullError(message, { policy: "pool", retryAfterMs }));
   }
 
-  #deadlineFault({ level, call }: Applicant): Fault {
-    const retryAfterMs = this.#waitEstimate(level);
-    this.#rejected("deadline", level, call, retryAfterMs);
-    const message = `The pool has no free slot within the call's deadline: ${this.#queue.size} wait.`;
+  #deadlineFault(applicant: Applicant): Fault {
+    const retryAfterMs = this.#rejected("deadline", applicant);
+    const message = `The pool has no free slot within the call's deadline: ${this.#queued} wait.`;
     return refusal(new DeadlineExceededError(message, { policy: "pool", retryAfterMs }));
   }
 
-  #rejected(
-    reason: "full" | "deadline",
-    priority: number,
-    call: Call | undefined,
-    retryAfterMs: number | undefined,
-  ): void {
-    if (!this.#events.wants("pool.rejected")) return;
-    this.#events.emit("pool.rejected", call, { depth: this.#queue.size, priority, reason, retryAfterMs });
+  #rejected(reason: "full" | "deadline", applicant: Applicant): number | undefined {
+    const retryAfterMs = this.#waitEstimate(applicant);
+    if (this.#events.wants("pool.rejected")) {
+      const { level: priority, call } = applicant;
+      this.#events.emit("pool.rejected", call, { depth: this.#queued, priority, reason, retryAfterMs });
+    }
+    return retryAfterMs;
   }
 }
-
-export type { Waiting };
 
 function closedFault(): Fault {
   return faultOf({ kind: "refused", error: new ClosedError() });

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../../core/index.ts";
+import type { CallCost } from "./accounting.ts";
 import { type Key, RANKS, type Waiting } from "./key.ts";
-import type { Cost } from "./meter.ts";
 import { Soonest } from "./soonest.ts";
 
 /** How many calls are sent before the event loop gets a turn. */
@@ -37,14 +37,14 @@ export class Admission {
   }
 
   /** Takes `cost` from all keys if nothing stops it; otherwise takes nothing and names what does. */
-  pass(keys: readonly Key[], cost: Cost, now: number): Key | undefined {
+  pass(keys: readonly Key[], cost: CallCost, now: number): Key | undefined {
     const obstacle = obstacleFor(keys, cost, now, undefined);
-    if (obstacle === undefined) for (const key of keys) key.take(cost, now);
+    if (obstacle === undefined) for (const key of keys) key.take(cost, now, now);
     return obstacle;
   }
 
   /** How long a newcomer would wait. */
-  expectedDelay(keys: readonly Key[], cost: Cost, level: number, now: number): number {
+  expectedDelay(keys: readonly Key[], cost: CallCost, level: number, now: number): number {
     let ms = 0;
     for (const key of keys) ms = Math.max(ms, key.expectedDelay(cost, level, now));
     return ms;
@@ -122,7 +122,8 @@ export class Admission {
         movesLeft--;
         continue;
       }
-      for (const passed of head.keys) passed.take(head.cost, now);
+      const since = limitedSince(head);
+      for (const passed of head.keys) passed.take(head.cost, now, since);
       this.#stepLeft--;
       this.#left(head);
       head.admitted(now);
@@ -140,7 +141,7 @@ export class Admission {
 
   #place(waiting: Waiting, key: Key, now: number): void {
     key.add(waiting);
-    this.#busy[RANKS.indexOf(key.rank)]?.add(key);
+    this.#busy[key.rankIndex]?.add(key);
     this.#look(key, now);
   }
 
@@ -148,7 +149,7 @@ export class Admission {
     const { head } = key;
     if (head === undefined) {
       key.readyAt = Number.POSITIVE_INFINITY;
-      this.#busy[RANKS.indexOf(key.rank)]?.delete(key);
+      this.#busy[key.rankIndex]?.delete(key);
       return;
     }
     key.readyAt = now + key.delay(head.cost, now);
@@ -173,11 +174,18 @@ export class Admission {
   }
 }
 
+// Who waits for a gate loses nothing to other limits: all of them are to be paced when it opens.
+function limitedSince({ keys, since }: Waiting): number {
+  let limited = since;
+  for (const key of keys) limited = Math.max(limited, key.gateUntil);
+  return limited;
+}
+
 /**
  * The first key that stops a call which waits at `from`, or arrives if that is `undefined`. Keys up to `from` stop it by
  * their limits only; at wider ones it also queues behind those who wait there.
  */
-function obstacleFor(keys: readonly Key[], cost: Cost, now: number, from: Key | undefined): Key | undefined {
+function obstacleFor(keys: readonly Key[], cost: CallCost, now: number, from: Key | undefined): Key | undefined {
   let isWider = from === undefined;
   for (const key of keys) {
     if (isWider && key.waiting > 0) return key;

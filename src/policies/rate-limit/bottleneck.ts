@@ -11,8 +11,8 @@ import {
   refusal,
   type Timer,
 } from "../../core/index.ts";
-import { Booking, costOf } from "./booking.ts";
-import { TokenEstimator } from "./estimator.ts";
+import { TokenEstimator } from "../../tokens/index.ts";
+import { Booking } from "./booking.ts";
 import type { RateLimitSnapshot } from "./snapshot.ts";
 
 /** The part of a `Bottleneck` (2.19) that is used. */
@@ -41,6 +41,7 @@ export class BottleneckEngine {
   readonly #estimator = new TokenEstimator();
   readonly #waiting = new Set<(outcome: Outcome) => void>();
   #admitted = 0;
+  #running = 0;
   #refused = 0;
 
   constructor(limiter: BottleneckLike | BottleneckGroupLike, runtime: Runtime) {
@@ -59,9 +60,10 @@ export class BottleneckEngine {
       admitted: this.#admitted,
       refused: this.#refused,
       waiting: this.#waiting.size,
+      running: this.#running,
       limits: [],
       targets: [],
-      keys: { client: 0, model: 0, target: 0 },
+      keys: { client: 0, label: 0, model: 0, credential: 0, target: 0 },
     };
   }
 
@@ -101,16 +103,19 @@ export class BottleneckEngine {
   /** Sends; the promise settles when the body is over, and with it Bottleneck's slot. */
   async #send(call: Call, next: Next, answer: (outcome: Outcome) => void): Promise<void> {
     this.#admitted++;
+    this.#running++;
     const estimate = this.#estimator.estimate(call);
-    const booking = new Booking(this.#runtime, estimate, costOf(estimate));
+    const booking = new Booking(this.#runtime, estimate);
     const outcome = await next(call);
     answer(outcome);
     if (!outcome.ok) {
-      booking.settle({ fault: outcome, usage: undefined }, undefined);
+      this.#running--;
+      booking.settle({ fault: outcome, usage: undefined, chunks: undefined });
       return;
     }
     const settlement = await outcome.settled.promise();
-    booking.settle(settlement, outcome.body.kind === "stream" ? outcome.body.chunkCount : 0);
+    this.#running--;
+    booking.settle({ ...settlement, chunks: outcome.body.kind === "stream" ? outcome.body.chunkCount : 0 });
     if (settlement.usage !== undefined) this.#estimator.learn(call, settlement.usage);
   }
 

@@ -1,9 +1,10 @@
-import { defaultRuntime, OptionError, type Policy, type Runtime } from "../../core/index.ts";
+import { defaultRuntime, OptionError, type Policy, type Runtime, type SharedQuotas } from "../../core/index.ts";
 import { BottleneckEngine } from "./bottleneck.ts";
 import { Limiter } from "./limiter.ts";
 import { type RateLimitOptions, readRateLimitOptions } from "./options.ts";
 import { limiterSnapshot, type RateLimitSnapshot } from "./snapshot.ts";
 
+export { ACCOUNTING_DEFAULTS, type Accounting, type TokenAccounting } from "./accounting.ts";
 export type { BottleneckGroupLike, BottleneckLike } from "./bottleneck.ts";
 export type { RateLimits } from "./limits.ts";
 export { RATE_LIMIT_DEFAULTS, type RateLimitOptions } from "./options.ts";
@@ -11,17 +12,22 @@ export type { LimitState, RateLimitSnapshot, TargetState } from "./snapshot.ts";
 
 export interface RateLimitPolicy extends Policy {
   /**
-   * Changes options while calls run and wait; what is taken stays taken. `perModel` and `perClient` are replaced as a
-   * whole, `limiter` cannot be changed. Throws `OptionError` and then changes nothing.
+   * Changes options while calls run and wait; what is taken stays taken. The objects among them are replaced as a whole,
+   * `limiter` cannot be changed. Throws `OptionError` and then changes nothing.
    */
   update(options: RateLimitOptions): void;
+  /**
+   * From now on also draws from quotas that several processes share, and shares the gates of providers; what it gives
+   * back ends that. Without effect for a `limiter` of your own.
+   */
+  share(quotas: SharedQuotas): () => void;
   snapshot(): RateLimitSnapshot;
   close(): void;
 }
 
 /**
- * Keeps calls within limits: your own for the process, for each model and for each client, and those that providers
- * tell in their responses, for each model and credential. Stands close to the wire, so that every try counts.
+ * Keeps calls within limits: your own for the process and for each model, credential, client and value of a label, and
+ * those that providers tell in their responses, for each model and credential. Stands close to the wire, so that every try counts.
  *
  * A call that does not fit waits in order of priority. One that cannot be admitted before its deadline, or that finds
  * `maxQueue` others waiting, is refused with `RateLimitError`, whose `retryAfterMs` tells when there will be room. A
@@ -48,6 +54,7 @@ export function rateLimit(options: RateLimitOptions = {}, runtime: Runtime = def
         if (Object.values(changes).every((value) => value === undefined)) return;
         throw new OptionError("rateLimit", changes, "no changes while a limiter of your own is used: change that one");
       },
+      share: () => () => {},
       snapshot: () => engine.snapshot(),
       close: () => engine.close(),
     };
@@ -64,6 +71,7 @@ export function rateLimit(options: RateLimitOptions = {}, runtime: Runtime = def
       settings = readRateLimitOptions(changes, settings);
       limiter.configure(settings);
     },
+    share: (quotas) => limiter.share(quotas),
     snapshot: () => limiterSnapshot(limiter.state(), runtime.clock.now()),
     close: () => limiter.close(),
   };

@@ -9,30 +9,44 @@ import {
   type Next,
   type Outcome,
   RateLimitError,
+  type Reply,
   type Runtime,
   refusal,
   type Settlement,
+  type SharedQuotas,
 } from "../../core/index.ts";
+import { type Estimate, TokenEstimator } from "../../tokens/index.ts";
+import { accountingOf, type CallCost, costOf, expectedCost, finalCost, type TokenAccounting } from "./accounting.ts";
 import { Admission } from "./admission.ts";
-import { Booking, costOf } from "./booking.ts";
-import { type Estimate, TokenEstimator } from "./estimator.ts";
-import { Key, type Rank, type Waiting } from "./key.ts";
-import { KeyTable } from "./key-table.ts";
-import { isEmpty, metersFor } from "./limits.ts";
+import { Booking } from "./booking.ts";
+import type { Key, Rank, Waiting } from "./key.ts";
+import { Keys, nameOf, type Route } from "./keys.ts";
 import type { Cost } from "./meter.ts";
 import type { RateLimitSettings } from "./options.ts";
+import { shareKeys } from "./sharing.ts";
 import type { LimiterState } from "./snapshot.ts";
-import { type Mark, Target } from "./target.ts";
+import type { Mark } from "./target.ts";
+
+/** How many output tokens an answer that outgrows its estimate takes at a time. */
+const TOP_UP_TOKENS = 256;
 
 /** One call on its way through the limiter. */
 interface Passage {
   readonly call: Call;
   readonly next: Next;
-  /** Narrowest first; `target` is one of them. */
-  readonly keys: readonly Key[];
-  readonly target: Target;
+  readonly route: Route;
   readonly estimate: Estimate;
-  readonly cost: Cost;
+  readonly accounting: Required<TokenAccounting>;
+  readonly cost: CallCost;
+}
+
+/** One that has been sent. */
+interface Sent {
+  readonly passage: Passage;
+  readonly booking: Booking;
+  readonly mark: Mark;
+  /** What its keys hold for it now. */
+  taken: CallCost;
 }
 
 /** Our own limiter: admits, sends, learns from the answer and settles. */
@@ -40,15 +54,9 @@ export class Limiter {
   readonly #runtime: Runtime;
   readonly #admission: Admission;
   readonly #estimator = new TokenEstimator();
-  readonly #global: Key;
-  readonly #targets: KeyTable<Target>;
-  readonly #models: KeyTable<Key>;
-  readonly #clients: KeyTable<Key>;
+  readonly #keys: Keys;
   #settings: RateLimitSettings;
-  #limitsClients = false;
-  #limitsModels = false;
-  /** Whether a request limit of ours spreads the calls of every target. */
-  #pacesRequests = false;
+  #shared: { readonly quotas: SharedQuotas; readonly end: () => void } | undefined;
   #closed = false;
   #admitted = 0;
   #refused = 0;
@@ -57,42 +65,46 @@ export class Limiter {
     this.#settings = settings;
     this.#runtime = runtime;
     this.#admission = new Admission(runtime.clock);
-    this.#global = new Key("global", "global", []);
-    this.#targets = new KeyTable((name) => new Target(name));
-    this.#models = new KeyTable(
-      (name, now) => new Key("model", name, metersFor(this.#settings.perModel, this.#settings, now)),
-    );
-    this.#clients = new KeyTable(
-      (name, now) => new Key("client", name, metersFor(this.#settings.perClient, this.#settings, now)),
-    );
-    this.configure(settings);
+    this.#keys = new Keys(settings, runtime.clock.now(), (keys) => this.#admission.wake(keys, runtime.clock.now()));
   }
 
   handle(call: Call, next: Next): Promise<Outcome> {
     if (call.cancellation.cancelled) return Promise.resolve(aborted(call.cancellation.reason));
     if (this.#closed) return Promise.resolve(closed());
     const now = this.#runtime.clock.now();
-    const passage = this.#plan(call, next, now);
-    const obstacle = this.#admission.pass(passage.keys, passage.cost, now);
+    const estimate = this.#estimator.estimate(call);
+    const accounting = accountingOf(this.#settings.accounting, call.provider);
+    const route = this.#keys.routeOf(call, now);
+    const cost = expectedCost(call, estimate, accounting, route.target.outputRatio);
+    const passage = { call, next, route, estimate, accounting, cost };
+    const obstacle = this.#admission.pass(route.keys, cost, now);
     return obstacle === undefined ? this.#send(passage, now) : this.#wait(passage, obstacle, now);
   }
 
   configure(settings: RateLimitSettings): void {
-    const { limits, perModel, perClient } = settings;
-    this.#settings = settings;
-    this.#limitsClients = !isEmpty(perClient);
-    this.#limitsModels = !isEmpty(perModel);
-    this.#pacesRequests = limits.requestsPerMinute !== undefined || perModel.requestsPerMinute !== undefined;
     const now = this.#runtime.clock.now();
-    this.#global.meters = metersFor(limits, settings, now, this.#global.meters);
-    for (const key of this.#models.values()) key.meters = metersFor(perModel, settings, now, key.meters);
-    for (const key of this.#clients.values()) key.meters = metersFor(perClient, settings, now, key.meters);
-    if (!settings.learn) for (const target of this.#targets.values()) target.forget();
+    this.#settings = settings;
+    this.#keys.configure(settings, now);
     this.#admission.wakeAll(now);
+  }
+
+  /** Draws from quotas that other processes draw from too, and shares the gates. Ends with what it gives back. */
+  share(quotas: SharedQuotas): () => void {
+    const { clock } = this.#runtime;
+    this.#unshare();
+    const wake = (target: Key): void => this.#admission.wake([target], clock.now());
+    const end = shareKeys(this.#keys, quotas, clock, () => this.#settings, wake);
+    this.#shared = { quotas, end };
+    return () => {
+      if (this.#shared?.end !== end) return;
+      this.#unshare();
+      this.#admission.wakeAll(clock.now());
+    };
   }
 
   close(): void {
     this.#closed = true;
+    this.#unshare();
     for (const waiting of this.#admission.clear()) waiting.expired(this.#runtime.clock.now());
   }
 
@@ -101,24 +113,15 @@ export class Limiter {
       admitted: this.#admitted,
       refused: this.#refused,
       waiting: this.#admission.waiting,
-      keys: { client: this.#clients.size, model: this.#models.size, target: this.#targets.size },
-      global: this.#global,
-      targets: this.#targets.values(),
+      keys: this.#keys.sizes,
+      global: this.#keys.global,
+      targets: this.#keys.targets.values(),
     };
   }
 
-  #plan(call: Call, next: Next, now: number): Passage {
-    const keys: Key[] = [];
-    if (this.#limitsClients && call.scope.client !== undefined) keys.push(this.#clients.get(call.scope.client, now));
-    if (this.#limitsModels) keys.push(this.#models.get(call.model, now));
-    const target = this.#targets.get(call.target, now);
-    keys.push(target, this.#global);
-    const estimate = this.#estimator.estimate(call);
-    return { call, next, keys, target, estimate, cost: costOf(estimate) };
-  }
-
   #wait(passage: Passage, obstacle: Key, enteredAt: number): Promise<Outcome> {
-    const { call, keys, cost } = passage;
+    const { call, cost } = passage;
+    const { keys } = passage.route;
     const { priority } = call.scope;
     const expectedMs = this.#admission.expectedDelay(keys, cost, priority, enteredAt);
     if (enteredAt + expectedMs > call.admitBy || this.#admission.waiting >= this.#settings.maxQueue) {
@@ -133,6 +136,7 @@ export class Limiter {
         keys,
         cost,
         level: priority,
+        since: enteredAt,
         admitBy: call.admitBy,
         place: undefined,
         admitted: (now) => {
@@ -156,52 +160,94 @@ export class Limiter {
   }
 
   async #send(passage: Passage, sentAt: number): Promise<Outcome> {
-    const { call, next, target, estimate, cost } = passage;
+    const { cost } = passage;
+    const { target, keys } = passage.route;
     this.#admitted++;
-    const mark = target.sent(cost, sentAt);
-    const booking = new Booking(this.#runtime, estimate, cost);
-    const outcome = await next(call);
+    const booking = new Booking(this.#runtime, passage.estimate);
+    const sent: Sent = { passage, booking, mark: target.sent(cost.provider, sentAt), taken: cost };
+    const outcome = await passage.next(passage.call);
     const now = this.#runtime.clock.now();
     if (!outcome.ok) {
-      this.#learn(passage, outcome.limits, mark, now);
-      this.#settle(passage, booking, mark, broken(outcome), undefined);
+      this.#end(sent, broken(outcome), undefined, outcome.limits);
       return outcome;
     }
     target.accepted(now);
-    this.#learn(passage, outcome.head.limits, mark, now);
-    this.#admission.wake(passage.keys, now);
-    const { body, settled } = outcome;
-    settled.subscribe((settlement) => {
-      this.#settle(passage, booking, mark, settlement, body.kind === "stream" ? body.chunkCount : 0);
-    });
+    this.#learn(sent, outcome.head.limits, false, now);
+    this.#admission.wake(keys, now);
+    this.#follow(sent, outcome);
     return outcome;
   }
 
-  #settle(passage: Passage, booking: Booking, mark: Mark, settlement: Settlement, chunks: number | undefined): void {
-    const { call, keys, cost } = passage;
-    const { fault, usage } = settlement;
+  #follow(sent: Sent, { body, settled }: Reply): void {
+    if (body.kind === "value") {
+      settled.subscribe((settlement) => this.#end(sent, settlement, 0));
+      return;
+    }
+    body.observe({
+      chunk: () => {
+        if (body.chunkCount > sent.booking.outputHeld) this.#topUp(sent);
+      },
+    });
+    settled.subscribe((settlement) => this.#end(sent, settlement, body.chunkCount));
+  }
+
+  // A chunk is about a token; the provider's count at the end corrects it.
+  #topUp(sent: Sent): void {
+    sent.booking.topUp(TOP_UP_TOKENS);
     const now = this.#runtime.clock.now();
-    const used = booking.settle(settlement, chunks);
-    for (const key of keys) key.correct(cost, used, mark.sentAt, now);
-    if (fault === undefined && usage !== undefined) this.#estimator.learn(call, usage);
-    if (fault?.kind === "rate_limited") this.#closeGate(passage, fault, mark, now);
+    const { own, provider, mean } = sent.taken;
+    const outgrown = sent.booking.outputHeld > provider.outputTokens;
+    const taken = { own: more(own), provider: outgrown ? more(provider) : provider, mean: more(mean) };
+    for (const key of sent.passage.route.keys) key.correct(sent.taken, taken, sent.mark.sentAt, now);
+    sent.taken = taken;
+  }
+
+  // Settled before anything is learned: what a refusal tells does not count the request that it refused.
+  #end(
+    sent: Sent,
+    { fault, usage }: Settlement,
+    chunks: number | undefined,
+    limits?: readonly LimitReading[] | undefined,
+  ): void {
+    const { passage, booking, taken, mark } = sent;
+    const { keys } = passage.route;
+    const now = this.#runtime.clock.now();
+    const used = booking.settle({ fault, usage, chunks });
+    const final = finalCost(passage.cost, used, usage, passage.accounting);
+    for (const key of keys) {
+      key.correct(taken, final, mark.sentAt, now);
+      key.over(mark.sentAt, now);
+    }
+    if (fault === undefined && usage !== undefined) {
+      this.#estimator.learn(passage.call, usage);
+      passage.route.target.answered(passage.estimate.output, usage.outputTokens);
+    }
+    this.#learn(sent, limits, true, now);
+    if (fault?.kind === "rate_limited") this.#closeGate(sent, fault, now);
     this.#admission.wake(keys, now);
   }
 
-  #closeGate({ call, target }: Passage, fault: Fault, mark: Mark, now: number): void {
-    const { burstMs } = this.#settings;
-    const forMs = target.closeGate(fault, mark, this.#pacesRequests, burstMs, now);
-    if (forMs !== undefined) this.#runtime.events.emit("ratelimit.gated", call, { key: target.name, forMs });
+  #closeGate({ passage, mark }: Sent, fault: Fault, now: number): void {
+    const { target } = passage.route;
+    const forMs = target.refuse(fault, mark, this.#settings.burstMs, now);
+    if (forMs === undefined) return;
+    this.#shared?.quotas.closeGate(nameOf(target), forMs);
+    this.#runtime.events.emit("ratelimit.gated", passage.call, { key: target.name, forMs });
   }
 
-  #learn({ call, target }: Passage, readings: readonly LimitReading[] | undefined, mark: Mark, now: number): void {
+  #learn({ passage, mark }: Sent, readings: readonly LimitReading[] | undefined, refused: boolean, now: number): void {
+    const { target } = passage.route;
     if (readings === undefined || !this.#settings.learn) return;
     const { events } = this.#runtime;
+    let learned = false;
     for (const reading of readings) {
-      if (!target.learn(reading, mark, this.#settings.burstMs, now) || !events.wants("ratelimit.observed")) continue;
+      if (!target.learn(reading, mark, refused, this.#settings.burstMs, now)) continue;
+      learned = true;
+      if (!events.wants("ratelimit.observed")) continue;
       const { unit, windowMs, limit, remaining } = reading;
-      events.emit("ratelimit.observed", call, { key: target.name, unit, windowMs, limit, remaining });
+      events.emit("ratelimit.observed", passage.call, { key: target.name, unit, windowMs, limit, remaining });
     }
+    if (learned) target.share?.setLimits(target.learnedLimits, now);
   }
 
   #report(call: Call, obstacle: Key, enteredAt: number, now: number): void {
@@ -218,14 +264,25 @@ export class Limiter {
     const message = `The rate limit of this ${WORDS[obstacle.rank]} cannot admit the call in time; it can in ${retryAfterMs} ms.`;
     return refusal(new RateLimitError(message, { policy: "rateLimit", retryAfterMs }));
   }
+
+  #unshare(): void {
+    this.#shared?.end();
+    this.#shared = undefined;
+  }
 }
 
 const WORDS: Readonly<Record<Rank, string>> = {
   client: "client",
+  label: "label",
   model: "model",
   target: "model and credential",
+  credential: "credential",
   global: "process",
 };
+
+function more(cost: Cost): Cost {
+  return costOf(cost.requests, cost.inputTokens, cost.outputTokens + TOP_UP_TOKENS);
+}
 
 function closed(): Fault {
   return faultOf({ kind: "refused", error: new ClosedError() });

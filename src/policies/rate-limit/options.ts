@@ -1,4 +1,5 @@
 import { booleanOf, type Duration, durationMs, integerIn, knownKeys, OptionError } from "../../core/index.ts";
+import { type Accounting, type ReadAccounting, readAccounting } from "./accounting.ts";
 import { type BottleneckGroupLike, type BottleneckLike, readBottleneck } from "./bottleneck.ts";
 import {
   isEmpty,
@@ -15,6 +16,12 @@ export interface RateLimitOptions extends RateLimits {
   readonly perModel?: RateLimits;
   /** Limits that each client (`scope.client`) has for itself; calls without a client have none. */
   readonly perClient?: RateLimits;
+  /** Limits that each credential has for itself, whatever the model. */
+  readonly perCredential?: RateLimits;
+  /** Limits that each value of a label (`scope.labels`) has for itself, by label: `{ team: { requestsPerMinute: 60 } }`. */
+  readonly perLabel?: Readonly<Record<string, RateLimits>>;
+  /** How providers count tokens, where that differs from {@link ACCOUNTING_DEFAULTS}. */
+  readonly accounting?: Accounting;
   /** Follows the limits that providers tell in their responses, per model and credential. Default `true`. */
   readonly learn?: boolean;
   /**
@@ -39,8 +46,11 @@ export const RATE_LIMIT_DEFAULTS = {
 
 export interface RateLimitSettings extends MeterSettings {
   readonly limits: RateLimits;
-  readonly perModel: RateLimits;
-  readonly perClient: RateLimits;
+  readonly perModel: RateLimits | undefined;
+  readonly perClient: RateLimits | undefined;
+  readonly perCredential: RateLimits | undefined;
+  readonly perLabel: ReadonlyMap<string, RateLimits>;
+  readonly accounting: ReadAccounting;
   readonly learn: boolean;
   readonly maxQueue: number;
   readonly limiter: BottleneckLike | BottleneckGroupLike | undefined;
@@ -48,8 +58,11 @@ export interface RateLimitSettings extends MeterSettings {
 
 const DEFAULT_SETTINGS: RateLimitSettings = {
   limits: {},
-  perModel: {},
-  perClient: {},
+  perModel: undefined,
+  perClient: undefined,
+  perCredential: undefined,
+  perLabel: new Map(),
+  accounting: readAccounting("rateLimit.accounting", {}),
   learn: RATE_LIMIT_DEFAULTS.learn,
   burstMs: durationMs("rateLimit.burst", RATE_LIMIT_DEFAULTS.burst),
   exact: RATE_LIMIT_DEFAULTS.exact,
@@ -57,7 +70,20 @@ const DEFAULT_SETTINGS: RateLimitSettings = {
   limiter: undefined,
 };
 
-const KEYS = [...LIMIT_KEYS, "perModel", "perClient", "learn", "burst", "exact", "maxQueue", "limiter"] as const;
+const KEYS = [
+  ...LIMIT_KEYS,
+  "perModel",
+  "perClient",
+  "perCredential",
+  "perLabel",
+  "accounting",
+  "learn",
+  "burst",
+  "exact",
+  "maxQueue",
+  "limiter",
+] as const;
+const LABELS_MAX = 8;
 
 /** Reads options; what they leave out comes from `current`. Throws `OptionError`. */
 export function readRateLimitOptions(
@@ -65,21 +91,47 @@ export function readRateLimitOptions(
   current: RateLimitSettings = DEFAULT_SETTINGS,
 ): RateLimitSettings {
   knownKeys("rateLimit", options, KEYS);
-  const { perModel, perClient, learn, burst, exact, maxQueue, limiter } = options;
-  const limits = readLimits("rateLimit", options);
+  const { accounting, learn, burst, exact, maxQueue, limiter } = options;
+  const only = (name: "perModel" | "perClient" | "perCredential"): RateLimits | undefined => {
+    const given = options[name];
+    return given === undefined ? current[name] : limiting(readLimitsOnly(`rateLimit.${name}`, given));
+  };
   const settings: RateLimitSettings = {
-    limits: { ...current.limits, ...limits },
-    perModel: perModel === undefined ? current.perModel : readLimitsOnly("rateLimit.perModel", perModel),
-    perClient: perClient === undefined ? current.perClient : readLimitsOnly("rateLimit.perClient", perClient),
+    limits: { ...current.limits, ...readLimits("rateLimit", options) },
+    perModel: only("perModel"),
+    perClient: only("perClient"),
+    perCredential: only("perCredential"),
+    perLabel: options.perLabel === undefined ? current.perLabel : readLabels("rateLimit.perLabel", options.perLabel),
+    accounting: accounting === undefined ? current.accounting : readAccounting("rateLimit.accounting", accounting),
     learn: learn === undefined ? current.learn : booleanOf("rateLimit.learn", learn),
     burstMs: burst === undefined ? current.burstMs : durationMs("rateLimit.burst", burst, { min: 1, max: MINUTE_MS }),
     exact: exact === undefined ? current.exact : booleanOf("rateLimit.exact", exact),
     maxQueue: maxQueue === undefined ? current.maxQueue : integerIn("rateLimit.maxQueue", maxQueue, 0, 1_000_000),
     limiter: limiter === undefined ? current.limiter : readBottleneck(limiter),
   };
-  const { limits: own, perModel: models, perClient: clients } = settings;
-  if (settings.limiter !== undefined && !(isEmpty(own) && isEmpty(models) && isEmpty(clients))) {
+  if (settings.limiter !== undefined && hasLimits(settings)) {
     throw new OptionError("rateLimit.limiter", settings.limiter, "a limiter without limits of ours beside it");
   }
   return settings;
+}
+
+function readLabels(option: string, given: Readonly<Record<string, RateLimits>>): ReadonlyMap<string, RateLimits> {
+  const isObject = typeof given === "object" && given !== null && !Array.isArray(given);
+  if (!isObject || Object.keys(given).length > LABELS_MAX) {
+    throw new OptionError(option, given, `an object of limits by label, at most ${LABELS_MAX}`);
+  }
+  const read = Object.entries(given).map(
+    ([label, limits]) => [label, readLimitsOnly(`${option}.${label}`, limits)] as const,
+  );
+  return new Map(read.filter(([, limits]) => !isEmpty(limits)));
+}
+
+function limiting(limits: RateLimits): RateLimits | undefined {
+  return isEmpty(limits) ? undefined : limits;
+}
+
+function hasLimits({ limits, perModel, perClient, perCredential, perLabel }: RateLimitSettings): boolean {
+  return (
+    !isEmpty(limits) || [perModel, perClient, perCredential].some((given) => given !== undefined) || perLabel.size > 0
+  );
 }

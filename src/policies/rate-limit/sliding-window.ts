@@ -1,4 +1,4 @@
-import type { Meter, Unit } from "./meter.ts";
+import { type Meter, PastLimit, type Unit } from "./meter.ts";
 
 interface Slot {
   readonly firstAt: number;
@@ -7,19 +7,25 @@ interface Slot {
 }
 
 const SLOTS_PER_WINDOW = 1_000;
+const SLOTS_ASSUMED = 60;
 
 /**
  * An exact limit: in no window, wherever it begins, is more taken than the limit. A log of what was taken when;
  * neighbours within a thousandth of the window share a slot that leaves with its youngest member, so the log stays
  * small and errs on the safe side. Corrections that find more used than estimated may pass the limit.
+ *
+ * As a guard it counts what calls are expected to use, and lets `slack` more pass.
  */
 export class SlidingWindow implements Meter {
   readonly unit: Unit;
   readonly windowMs: number;
+  guards = false;
+  slack = 0;
   #limit: number;
   #slots: Slot[] = [];
   #head = 0;
   #total = 0;
+  readonly #pastLimit = new PastLimit();
 
   constructor(unit: Unit, limit: number, windowMs: number) {
     this.unit = unit;
@@ -31,8 +37,20 @@ export class SlidingWindow implements Meter {
     return this.#limit;
   }
 
+  /** Begins in the middle: with `amount` that may have been taken at any time since `since`, evenly spread. */
+  assume(amount: number, since: number, now: number): void {
+    const from = Math.max(since, now - this.windowMs);
+    const slots = Math.min(SLOTS_ASSUMED, Math.ceil(amount));
+    for (let slot = 1; slot <= slots; slot++) {
+      const at = from + ((now - from) * slot) / slots;
+      this.#slots.push({ firstAt: at, lastAt: at, amount: amount / slots });
+    }
+    this.#total += amount;
+  }
+
   delay(amount: number, now: number, ahead = 0): number {
-    let excess = this.taken(now) + ahead + Math.min(amount, this.#limit) - this.#limit;
+    const needed = Math.min(amount, this.#limit) - this.slack;
+    let excess = this.taken(now) + ahead + needed - this.#limit;
     if (excess <= 0) return 0;
     for (let index = this.#head; index < this.#slots.length; index++) {
       const slot = this.#slots[index] as Slot;
@@ -50,12 +68,13 @@ export class SlidingWindow implements Meter {
 
   correct(estimate: number, used: number, takenAt: number, now: number): void {
     this.#expire(now);
-    const change = Math.min(used, this.#limit) - Math.min(estimate, this.#limit);
+    const change = Math.min(used, this.#limit) - this.#pastLimit.bounded(estimate, takenAt, this.#limit);
     if (change > 0) this.#add(change, now);
     else if (change < 0) this.#remove(-change, takenAt);
   }
 
-  setLimit(limit: number): void {
+  setLimit(limit: number, now: number): void {
+    this.#pastLimit.changed(this.#limit, limit, now);
     this.#limit = limit;
   }
 

@@ -1,4 +1,4 @@
-import type { Key } from "./key.ts";
+import type { Key, Rank } from "./key.ts";
 import type { Unit } from "./meter.ts";
 import type { Target } from "./target.ts";
 
@@ -24,12 +24,14 @@ export interface RateLimitSnapshot {
   readonly admitted: number;
   readonly refused: number;
   readonly waiting: number;
+  /** Calls that have passed and are not over. */
+  readonly running: number;
   /** The limits of the process. */
   readonly limits: readonly LimitState[];
   /** At most 100. */
   readonly targets: readonly TargetState[];
-  /** How many clients, models and targets are remembered. */
-  readonly keys: { readonly client: number; readonly model: number; readonly target: number };
+  /** How many of each are remembered. */
+  readonly keys: Readonly<Record<Exclude<Rank, "global">, number>>;
 }
 
 /** What a limiter shows of itself. */
@@ -51,11 +53,16 @@ export function limiterSnapshot({ global, targets, ...counts }: LimiterState, no
       learned: limitsOf(target, now),
     });
   }
-  return { engine: "breakwater", ...counts, limits: limitsOf(global, now), targets: shown };
+  return { engine: "breakwater", ...counts, running: global.running, limits: limitsOf(global, now), targets: shown };
 }
 
+// Where a limit has two meters, the first paces, and tells what is taken and has not flown off.
 function limitsOf(key: Key, now: number): LimitState[] {
-  return key.meters.map((meter) => ({
+  const shown = key.meters.filter(
+    ({ unit, windowMs }, index) =>
+      index === key.meters.findIndex((first) => first.unit === unit && first.windowMs === windowMs),
+  );
+  return shown.map((meter) => ({
     unit: meter.unit,
     windowMs: meter.windowMs,
     limit: meter.limit,

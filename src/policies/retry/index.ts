@@ -1,8 +1,8 @@
 import { defaultRuntime, type Policy, type Runtime } from "../../core/index.ts";
 import { type RetryOptions, readRetryOptions } from "./options.ts";
-import { Retrier } from "./retry.ts";
+import { type GaveUp, Retrier } from "./retry.ts";
 
-export { RETRY_DEFAULTS, type RetryBudgetOptions, type RetryOptions } from "./options.ts";
+export { type AfterCommit, RETRY_DEFAULTS, type RetryBudgetOptions, type RetryOptions } from "./options.ts";
 
 export interface RetrySnapshot {
   readonly attempts: number;
@@ -10,8 +10,10 @@ export interface RetrySnapshot {
   readonly maxDelayMs: number;
   /** Retries made so far. */
   readonly retries: number;
+  /** Streams that another try took up after content. */
+  readonly resumed: number;
   /** Calls that were given up although their fault could have been retried, by reason. */
-  readonly exhausted: Readonly<Record<"attempts" | "budget" | "deadline", number>>;
+  readonly exhausted: Readonly<Record<GaveUp, number>>;
   /** What is left of each provider's budget; full ones are not listed. */
   readonly budgets: Readonly<Record<string, number>>;
 }
@@ -30,8 +32,11 @@ export interface RetryPolicy extends Policy {
  * provider's `retry-after`; a caller that gives up leaves a pause at once. After the last try the caller gets the last
  * fault, unchanged.
  *
- * A streamed reply is handed on when its first content is there: a stream that fails before is tried again or becomes
- * a fault, one that fails later ends as it is.
+ * A streamed reply is handed on when it has reached its `commit` point: a stream that fails before is tried again or
+ * becomes a fault, one that fails later ends as it is, unless `afterCommit` and its caller allow another try to take it up.
+ *
+ * A retry that the client makes by itself draws on the same budget; when that is spent it is refused with
+ * `RetryBudgetError`.
  *
  * Throws `OptionError`.
  */

@@ -2,20 +2,38 @@ import {
   type Call,
   Cancellation,
   type Fault,
+  faultOf,
   type Next,
   type Outcome,
   type Reply,
+  RetryBudgetError,
   type Runtime,
+  readToCommit,
+  refusal,
   sleep,
+  streamFor,
+  streamReply,
 } from "../../core/index.ts";
 import { type Pause, pauseAfter } from "./backoff.ts";
 import { RetryBudget } from "./budget.ts";
 import type { RetrySettings } from "./options.ts";
+import { ResumingSource } from "./resuming.ts";
 
-type GaveUp = "attempts" | "budget" | "deadline";
+/** Why a fault that may be retried was given back all the same. */
+export type GaveUp = "attempts" | "budget" | "deadline" | "too_long";
 
 // A provider that says "in an hour" has a daily quota in mind; nobody waits for that inside a call.
 const LONGEST_PAUSE_MS = 600_000;
+
+// What a retry of the client's own costs: nobody knows what it is a retry of.
+const CLIENT_RETRY = faultOf({ kind: "unknown", error: undefined });
+
+/** The tries of one call so far. */
+interface Tries {
+  readonly call: Call;
+  readonly next: Next;
+  count: number;
+}
 
 /** The loop that makes tries, and what it counts. */
 export class Retrier {
@@ -24,7 +42,8 @@ export class Retrier {
   #budget: RetryBudget | undefined;
   readonly #closing = new Cancellation();
   #retries = 0;
-  readonly #exhausted: Record<GaveUp, number> = { attempts: 0, budget: 0, deadline: 0 };
+  #resumed = 0;
+  readonly #exhausted: Record<GaveUp, number> = { attempts: 0, budget: 0, deadline: 0, too_long: 0 };
 
   constructor(settings: RetrySettings, runtime: Runtime) {
     this.#runtime = runtime;
@@ -32,30 +51,8 @@ export class Retrier {
     this.#budget = settings.budget && new RetryBudget(settings.budget);
   }
 
-  async run(call: Call, next: Next): Promise<Outcome> {
-    for (let attempt = 1; ; attempt++) {
-      const outcome = await readToContent(await next(attempt === 1 ? call : call.with({ attempt })));
-      if (outcome.ok) {
-        this.#rewardWhenWhole(call, outcome);
-        return outcome;
-      }
-      if (!outcome.retryable || outcome.committed || call.cancellation.cancelled) return outcome;
-      if (this.#closing.cancelled) return outcome;
-
-      const pause = pauseAfter(outcome, attempt, this.#settings, this.#runtime.random);
-      const gaveUp = this.#reasonToStop(call, outcome, attempt, pause);
-      if (gaveUp !== undefined) {
-        this.#exhausted[gaveUp]++;
-        this.#runtime.events.emit("retry.exhausted", call, { attempts: attempt, reason: outcome.kind, by: gaveUp });
-        return outcome;
-      }
-      const left = await this.#pause(call, outcome, attempt + 1, pause);
-      if (left !== undefined) {
-        this.#budget?.giveBack(call.provider, outcome);
-        return call.cancellation.cancelled ? left : outcome;
-      }
-      this.#retries++;
-    }
+  run(call: Call, next: Next): Promise<Outcome> {
+    return call.clientRetries > 0 ? this.#runClientRetry(call, next) : this.#run({ call, next, count: 0 });
   }
 
   close(): void {
@@ -69,18 +66,112 @@ export class Retrier {
     else this.#budget.configure(settings.budget);
   }
 
-  snapshot(): { retries: number; exhausted: Record<GaveUp, number>; budgets: Record<string, number> } {
+  snapshot() {
     return {
       retries: this.#retries,
+      resumed: this.#resumed,
       exhausted: { ...this.#exhausted },
       budgets: this.#budget?.balances() ?? {},
     };
   }
 
+  #run(tries: Tries): Promise<Outcome> {
+    const answer = this.#answer(tries);
+    if (this.#settings.afterCommit === "error") return answer;
+    return answer.then((outcome) => (outcome.ok ? this.#resumable(tries, outcome) : outcome));
+  }
+
+  async #runClientRetry(call: Call, next: Next): Promise<Outcome> {
+    if (this.#budget?.spend(call.provider, CLIENT_RETRY) !== false) {
+      return this.#run({ call: call.with({ attemptKind: "retry" }), next, count: 0 });
+    }
+    this.#exhausted.budget++;
+    const message = `The budget of retries for ${call.provider} is spent, and this is a retry of the client's own.`;
+    return refusal(new RetryBudgetError(message, { policy: "retry" }));
+  }
+
+  /** Tries until there is an answer, as far as its stream's commit point, or no further try is to be made. */
+  async #answer(tries: Tries, call = tries.call): Promise<Outcome> {
+    for (;;) {
+      const attempt = ++tries.count;
+      const sent = attempt === 1 ? call : call.with({ attempt, attemptKind: "retry" });
+      const reply = await tries.next(sent);
+      const streams = reply.ok && reply.body.kind === "stream";
+      const outcome = streams ? await readToCommit(this.#settings.commit, sent, reply) : reply;
+      if (outcome.ok) {
+        this.#rewardWhenWhole(call, outcome);
+        return outcome;
+      }
+      const last = await this.#afterFailure(call, outcome, attempt);
+      if (last !== undefined) return last;
+    }
+  }
+
+  /** Waits until the next try is due. Gives a fault when there is to be none: what the caller gets. */
+  async #afterFailure(call: Call, fault: Fault, attempt: number): Promise<Fault | undefined> {
+    if (!fault.retryable || fault.committed || call.cancellation.cancelled || this.#closing.cancelled) return fault;
+    const pause = pauseAfter(fault, attempt, this.#settings, this.#runtime.random);
+    const gaveUp = this.#reasonToStop(call, fault, attempt, pause);
+    if (gaveUp !== undefined) {
+      this.#exhausted[gaveUp]++;
+      this.#runtime.events.emit("retry.exhausted", call, { attempts: attempt, reason: fault.kind, by: gaveUp });
+      return fault;
+    }
+    const left = await this.#pause(call, fault, attempt + 1, pause);
+    if (left === undefined) {
+      this.#retries++;
+      return undefined;
+    }
+    this.#budget?.giveBack(call.provider, fault);
+    return call.cancellation.cancelled ? left : fault;
+  }
+
+  /** The same reply; where its caller allows it, one that another try can take up after content. */
+  #resumable(tries: Tries, reply: Reply): Reply {
+    const { afterCommit: how } = this.#settings;
+    const { call } = tries;
+    const { body } = reply;
+    if (how === "error" || body.kind !== "stream") return reply;
+    if (how === "restart" ? call.scope.onRestart === undefined : call.wire.continuation === undefined) return reply;
+    // Whoever stops reading must not wait for a pause or a try that was to go on for him; whoever reads has the head
+    // already, and waits for the end only.
+    const { cancellation, release } = call.cancellation.child();
+    const source = new ResumingSource(call.with({ cancellation, admitBy: call.deadline }), body, {
+      how,
+      again: async (asked, fault) =>
+        (await this.#afterFailure(asked, fault, tries.count)) ?? this.#answer(tries, asked),
+      resumed: (given, fault) => this.#tellOfResumption(call, how, { attempt: tries.count, given }, fault),
+    });
+    const stream = streamFor(call, source);
+    stream.settled.subscribe(({ fault }) => {
+      release();
+      if (fault !== undefined) cancellation.cancel(fault.error);
+    });
+    return streamReply(stream, reply.head, reply.servedBy);
+  }
+
+  #tellOfResumption(
+    call: Call,
+    how: "restart" | "continue",
+    { attempt, given }: { readonly attempt: number; readonly given: number },
+    { kind: reason }: Fault,
+  ): boolean {
+    try {
+      if (how === "restart" && given > 0) call.scope.onRestart?.({ attempt, given });
+    } catch {
+      // Who could not take back what was shown must not be shown more of it.
+      return false;
+    }
+    this.#resumed++;
+    this.#runtime.events.emit("retry.resumed", call, { attempt, how, reason, given });
+    return true;
+  }
+
   // The budget comes last: it must not pay for a retry that is not made.
   #reasonToStop(call: Call, fault: Fault, attempt: number, pause: Pause): GaveUp | undefined {
     if (attempt >= this.#settings.attempts) return "attempts";
-    if (pause.ms > LONGEST_PAUSE_MS || this.#runtime.clock.now() + pause.ms >= call.admitBy) return "deadline";
+    if (pause.ms > LONGEST_PAUSE_MS) return "too_long";
+    if (this.#runtime.clock.now() + pause.ms >= call.admitBy) return "deadline";
     if (this.#budget !== undefined && !this.#budget.spend(call.provider, fault)) return "budget";
     return undefined;
   }
@@ -105,10 +196,4 @@ export class Retrier {
       if (settlement.fault === undefined) this.#budget?.succeeded(call.provider);
     });
   }
-}
-
-/** Holds a stream back until its first content, so that a failure before it is a fault that can be answered. */
-async function readToContent(outcome: Outcome): Promise<Outcome> {
-  if (!outcome.ok || outcome.body.kind !== "stream") return outcome;
-  return (await outcome.body.prime()) ?? outcome;
 }

@@ -18,8 +18,9 @@ export interface Remembered {
 // Map entries, the object itself, keys.
 const OVERHEAD_BYTES = 600;
 
-function bytesOf({ text, vector, answer }: Remembered): number {
-  return OVERHEAD_BYTES + 2 * (text.length + answer.text.length) + vector.byteLength;
+function bytesOf({ text, vector, answer, tags, label }: Remembered): number {
+  const chars = [text, answer.text, label, ...tags].reduce((sum, { length }) => sum + length, 0);
+  return OVERHEAD_BYTES + 2 * chars + vector.byteLength;
 }
 
 /** A bounded number of remembered answers; the one used longest ago makes room. */

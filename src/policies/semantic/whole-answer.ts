@@ -1,16 +1,11 @@
-import { type Call, type Chunk, type KeptAnswer, plainCopy, type Reply } from "../../core/index.ts";
-
-// Holding a chunk costs something even when it is empty.
-const CHUNK_BYTES_MIN = 16;
+import { type Call, type KeptAnswer, keptValue, Recording, type Reply } from "../../core/index.ts";
 
 /**
  * Runs `then` with the answer when it has proven to be whole and good and came from the provider for this very call.
  * Larger ones than `bytesMax` are let go.
  */
 export function whenWhole(call: Call, reply: Reply, bytesMax: number, then: (answer: KeptAnswer) => void): void {
-  const { body } = reply;
-  // A value is taken now, because the caller may change it as soon as it has it.
-  const take = body.kind === "stream" ? recordingOf(call, reply, bytesMax) : snapshotOf(call, reply, body.value);
+  const take = takerOf(call, reply, bytesMax);
   reply.settled.subscribe((settlement) => {
     // Who stands for an answer that several share is known when it is over.
     if (!settlement.storable || reply.servedBy !== "upstream") return;
@@ -19,32 +14,14 @@ export function whenWhole(call: Call, reply: Reply, bytesMax: number, then: (ans
   });
 }
 
-type Take = () => KeptAnswer | undefined;
-
-function snapshotOf(call: Call, reply: Reply, value: unknown): Take {
-  const answer = reply.servedBy === "upstream" ? keep(call, reply, { value }) : undefined;
-  return () => answer;
-}
-
-function recordingOf(call: Call, reply: Reply, bytesMax: number): Take {
-  let chunks: unknown[] | undefined = [];
-  let bytes = 0;
-  const record = (chunk: Chunk): void => {
-    if (chunks === undefined) return;
-    const copy = plainCopy(chunk.value);
-    bytes += Math.max(CHUNK_BYTES_MIN, copy.bytes);
-    if (bytes > bytesMax) chunks = undefined;
-    else chunks.push(copy.value);
-  };
-  if (reply.body.kind === "stream") reply.body.observe({ chunk: record });
-  return () => (chunks === undefined ? undefined : keep(call, reply, { chunks }));
-}
-
-// What a wire cannot read must not fail the call that brought it.
-function keep(call: Call, { head }: Reply, body: { value: unknown } | { chunks: unknown[] }): KeptAnswer | undefined {
-  try {
-    return call.wire.keep(call, head, body);
-  } catch {
-    return undefined;
+function takerOf(call: Call, reply: Reply, bytesMax: number): () => KeptAnswer | undefined {
+  const { body, head } = reply;
+  if (body.kind === "stream") {
+    const recording = new Recording(call, bytesMax);
+    body.observe({ chunk: (chunk) => recording.add(chunk) });
+    return () => recording.keep(head);
   }
+  // Now, because the caller may change its value as soon as it has it.
+  const answer = reply.servedBy === "upstream" ? keptValue(call, head, body) : undefined;
+  return () => answer;
 }

@@ -1,12 +1,15 @@
 import {
   type Account,
   aborted,
+  blamesProvider,
   type Call,
   type Clock,
   ClosedError,
   type Fault,
+  type FaultKind,
   faultOf,
   type Lease,
+  type Outcome,
   type Runtime,
   refusal,
   type Settlement,
@@ -15,9 +18,12 @@ import {
   type Waiter,
   WaitQueue,
 } from "../../core/index.ts";
-import { AdaptiveLimit, type ChangeReason } from "./adaptive-limit.ts";
+import { Acceptance, type Outlived } from "./acceptance.ts";
+import { AdaptiveLimit, type ChangeReason, type Load } from "./adaptive-limit.ts";
+import { PriorityShares } from "./priority-shares.ts";
 import type { ThrottleSettings } from "./settings.ts";
-import { lastEnded, sampleOf } from "./signal.ts";
+import { firstTokenSample, lastEnded, tokenSample } from "./signal.ts";
+import { type LastChange, messageOf, type RefusalReason, type TargetSnapshot } from "./snapshot.ts";
 
 /** One call under way to the target. */
 export interface Permit {
@@ -26,6 +32,8 @@ export interface Permit {
   readonly takenAt: number;
   /** Tries of the call before this one: later records are its own. */
   readonly attemptsBefore: number;
+  /** Whether its time to the first token has been taken. */
+  firstTokenTaken: boolean;
 }
 
 interface Waiting {
@@ -36,22 +44,37 @@ interface Waiting {
   off: (() => void) | undefined;
 }
 
+const HELD_SAMPLES_MIN = 20;
+const HELD_WEIGHT = 0.05;
+// An estimate may be off: only one that is clearly beyond the time that is left refuses a call.
+const CERTAINTY = 1.5;
+const SLICES = 20;
+
+// The provider took these calls, and found fault with the request.
+const ACCEPTED: ReadonlySet<FaultKind> = new Set<FaultKind>(["bad_request", "context_length", "content_filter"]);
+
 /** The limit of one target, who holds a permit under it, and who waits for one. */
 export class Permits {
   readonly key: string;
-  settings: ThrottleSettings;
+  #settings: ThrottleSettings;
   readonly #clock: Clock;
-  readonly #events: Runtime["events"];
+  readonly #runtime: Runtime;
   readonly #account: Account;
   readonly #limit: AdaptiveLimit;
   readonly #held = new Set<Permit>();
   readonly #queue = new WaitQueue<Waiting>();
+  readonly #acceptance = new Acceptance();
+  readonly #priorities = new PriorityShares();
+  /** For how long a permit is held, and of how many that is the mean. */
+  #heldMs = 0;
+  #heldCount = 0;
+  #lastChange: LastChange | undefined;
 
   constructor(key: string, settings: ThrottleSettings, runtime: Runtime) {
     this.key = key;
-    this.settings = settings;
+    this.#settings = settings;
     this.#clock = runtime.clock;
-    this.#events = runtime.events;
+    this.#runtime = runtime;
     this.#account = runtime.ledger.account("permits");
     this.#limit = new AdaptiveLimit(settings);
   }
@@ -60,8 +83,15 @@ export class Permits {
     return this.#held.size === 0 && this.#queue.size === 0;
   }
 
-  get snapshot(): { readonly limit: number; readonly inFlight: number; readonly waiting: number } {
-    return { limit: this.#limit.value, inFlight: this.#held.size, waiting: this.#queue.size };
+  get snapshot(): Omit<TargetSnapshot, "shedding"> {
+    return {
+      limit: this.#limit.value,
+      inFlight: this.#held.size,
+      waiting: this.#queue.size,
+      signals: { tokens: this.#limit.token.slowness, firstToken: this.#limit.firstToken.slowness },
+      refusing: this.#refusedShare(),
+      lastChange: this.#lastChange,
+    };
   }
 
   /** A permit, if one is free and nobody waits for it. */
@@ -69,23 +99,49 @@ export class Permits {
     return this.#held.size < this.#limit.value && this.#queue.size === 0 ? this.#open(call) : undefined;
   }
 
+  /** The fault of a call that the provider would most likely refuse. */
+  refusalOf(call: Call): Fault | undefined {
+    if (this.#settings.clientThrottling === false) return undefined;
+    this.#priorities.came(call.scope.priority);
+    return this.#isRefused(call) ? this.refuse(call, "provider_refuses") : undefined;
+  }
+
   /** A permit as soon as it is this call's turn, or the fault that it ends in. */
   wait(call: Call): Promise<Permit | Fault> {
     const now = this.#clock.now();
-    if (call.admitBy <= now || this.#queue.size >= this.settings.maxQueue) return Promise.resolve(this.#refusal(call));
+    this.#regain(now);
+    const permit = this.take(call);
+    if (permit !== undefined) return Promise.resolve(permit);
+    if (this.#queue.size >= this.#settings.maxQueue) return Promise.resolve(this.refuse(call, "full"));
+    if (this.#comesTooLate(call, now)) return Promise.resolve(this.refuse(call, "deadline"));
     return new Promise((resolve) => {
       const waiting: Waiting = { call, since: now, resolve, timer: undefined, off: undefined };
       const place = this.#queue.add(waiting, call.scope.priority);
       if (call.admitBy !== Number.POSITIVE_INFINITY) {
-        waiting.timer = this.#clock.timer(call.admitBy - now, () => this.#withdraw(place, this.#refusal(call)));
+        waiting.timer = this.#clock.timer(call.admitBy - now, () =>
+          this.#withdraw(place, this.refuse(call, "deadline")),
+        );
       }
       waiting.off = call.cancellation.onCancel((reason) => this.#withdraw(place, aborted(reason)));
     });
   }
 
+  /** The provider took the call, or did not: known before its body is over. */
+  judge(permit: Permit, outcome: Outcome): void {
+    const { clientThrottling: rules } = this.#settings;
+    if (rules === false) return;
+    const now = this.#clock.now();
+    if (outcome.ok || ACCEPTED.has(outcome.kind)) this.#acceptance.accepted(now, rules);
+    else if (blamesProvider(outcome)) this.#acceptance.refused(now, now - sentAtOf(permit), rules);
+  }
+
   /** Gives a permit back when its call has ended, and learns from how it ended. */
   ended(permit: Permit, { fault, usage }: Pick<Settlement, "fault" | "usage">): void {
-    if (this.settings.adaptive) this.#learn(permit, fault, usage);
+    if (this.#settings.adaptive) this.#learn(permit, fault, usage);
+    const heldMs = this.#clock.now() - permit.takenAt;
+    this.#heldCount++;
+    this.#heldMs += (heldMs - this.#heldMs) * Math.max(HELD_WEIGHT, 1 / this.#heldCount);
+    if (fault === undefined) this.#acceptance.ended(heldMs);
     this.#held.delete(permit);
     permit.lease.settle();
     this.drain();
@@ -95,16 +151,18 @@ export class Permits {
     while (this.#held.size < this.#limit.value) {
       const waiting = this.#queue.take();
       if (waiting === undefined) return;
-      waiting.resolve(this.#open(waiting.call));
+      const { call } = waiting;
+      // What was to be sent when it came may be refused by now.
+      waiting.resolve(this.#isRefused(call) ? this.refuse(call, "provider_refuses") : this.#open(call));
       this.#left(waiting);
     }
   }
 
+  /** What was learned stays, within the new bounds; `initial` is for a limit that has learned nothing. */
   configure(settings: ThrottleSettings): void {
-    const restart = !settings.adaptive || settings.initial !== this.settings.initial;
-    this.settings = settings;
+    this.#settings = settings;
     this.#limit.bounds = settings;
-    this.#limit.set(restart ? settings.initial : this.#limit.value);
+    this.#limit.set(settings.adaptive && this.#limit.isLearned ? this.#limit.value : settings.initial);
     this.drain();
   }
 
@@ -112,6 +170,17 @@ export class Permits {
     for (let last = this.#queue.last(); last !== undefined; last = this.#queue.last()) {
       this.#withdraw(last, faultOf({ kind: "refused", error: new ClosedError() }));
     }
+  }
+
+  /** Refuses a call, and tells of it. */
+  refuse(call: Call, reason: RefusalReason, after?: number): Fault {
+    const limit = this.#limit.value;
+    const retryAfterMs = after ?? this.#retryAfter(call, reason);
+    const { events } = this.#runtime;
+    if (events.wants("throttle.rejected")) {
+      events.emit("throttle.rejected", call, { key: this.key, limit, reason, retryAfterMs });
+    }
+    return refusal(new ThrottleError(messageOf(reason, this.key, limit), { policy: "throttle", retryAfterMs }));
   }
 
   #learn(permit: Permit, fault: Fault | undefined, usage: Settlement["usage"]): void {
@@ -122,28 +191,97 @@ export class Permits {
       const record = lastEnded(call, attemptsBefore);
       if (record === undefined || record.fault !== undefined) return;
       const durationMs = (record.endedAt ?? now) - record.sentAt;
-      const sample = sampleOf(call, record, usage);
-      this.#announce(
-        this.#limit.answered(now, durationMs, sample, () => this.#atWire()),
+      this.#takeFirstToken(permit);
+      const sample = tokenSample(call, record, usage);
+      this.#moved(
+        this.#limit.answered(now, durationMs, sample, () => this.#load()),
         before,
       );
     } else if (fault.kind === "overloaded" || fault.kind === "timeout") {
       const sentAt = lastEnded(call, attemptsBefore)?.sentAt ?? permit.takenAt;
-      const served = fault.kind === "overloaded" ? this.#atWire() - 1 : undefined;
-      if (this.#limit.overloaded(now, sentAt, served)) this.#announce("overloaded", before);
+      const served = fault.kind === "overloaded" ? this.#load().atWire - 1 : undefined;
+      if (this.#limit.overloaded(now, sentAt, served)) this.#moved("overloaded", before);
     }
   }
 
   // A call that a rate limit further in holds back has a permit and is no load.
-  #atWire(): number {
-    let count = 0;
-    for (const { call, attemptsBefore } of this.#held) if (call.trace.attemptCount > attemptsBefore) count++;
-    return count;
+  #load(): Load {
+    let atWire = 0;
+    let beforeFirstToken = 0;
+    for (const permit of this.#held) {
+      if (permit.call.trace.attemptCount <= permit.attemptsBefore) continue;
+      atWire++;
+      this.#takeFirstToken(permit);
+      if (permit.call.stream && !permit.firstTokenTaken) beforeFirstToken++;
+    }
+    return { atWire, beforeFirstToken };
+  }
+
+  // Without waiting for the end of the answer, which for a long one would be old news.
+  #takeFirstToken(permit: Permit): void {
+    if (permit.firstTokenTaken) return;
+    const record = permit.call.trace.attempts.at(-1);
+    if (record?.firstContentAt === undefined || record.number <= permit.attemptsBefore) return;
+    permit.firstTokenTaken = true;
+    this.#limit.firstToken.add(firstTokenSample(permit.call, record));
+  }
+
+  #regain(now: number): void {
+    if (!this.#settings.adaptive) return;
+    const before = this.#limit.value;
+    const reason = this.#limit.exhausted(now, () => this.#load().atWire);
+    if (reason === undefined) return;
+    this.#moved(reason, before);
+    this.drain();
+  }
+
+  #isRefused({ scope }: Call): boolean {
+    const share = this.#refusedShare();
+    return share > 0 && this.#runtime.random() < this.#priorities.chanceOf(scope.priority, share);
+  }
+
+  #refusedShare(): number {
+    const { clientThrottling: rules } = this.#settings;
+    if (rules === false) return 0;
+    return this.#acceptance.share(this.#clock.now(), rules, (minAgeMs, sentAfter) =>
+      this.#outlived(minAgeMs, sentAfter),
+    );
+  }
+
+  #outlived(minAgeMs: number, sentAfter: number): Outlived {
+    const sentBefore = this.#clock.now() - minAgeMs;
+    let all = 0;
+    let sinceRefusal = 0;
+    for (const permit of this.#held) {
+      const sentAt = sentAtOf(permit);
+      if (permit.call.trace.attemptCount <= permit.attemptsBefore || sentAt >= sentBefore) continue;
+      all++;
+      if (sentAt > sentAfter) sinceRefusal++;
+    }
+    return { all, sinceRefusal };
+  }
+
+  #comesTooLate(call: Call, now: number): boolean {
+    if (call.admitBy === Number.POSITIVE_INFINITY) return false;
+    const leftMs = call.admitBy - now;
+    return leftMs <= 0 || (this.#heldCount >= HELD_SAMPLES_MIN && this.#waitEstimate(call) > CERTAINTY * leftMs);
+  }
+
+  #waitEstimate(call: Call): number {
+    return ((this.#queue.aheadOf(call.scope.priority) + 1) * this.#heldMs) / this.#limit.value;
+  }
+
+  #retryAfter(call: Call, reason: RefusalReason): number | undefined {
+    const { clientThrottling: rules } = this.#settings;
+    // The share that is refused is another one when the window has moved on.
+    if (reason === "provider_refuses" && rules !== false) return Math.ceil(rules.windowMs / SLICES);
+    return this.#heldCount === 0 ? undefined : Math.ceil(this.#waitEstimate(call));
   }
 
   #open(call: Call): Permit {
     const attemptsBefore = call.trace.attemptCount;
-    const permit = { lease: this.#account.reserve(1), call, takenAt: this.#clock.now(), attemptsBefore };
+    const lease = this.#account.reserve(1);
+    const permit = { lease, call, takenAt: this.#clock.now(), attemptsBefore, firstTokenTaken: false };
     this.#held.add(permit);
     return permit;
   }
@@ -159,25 +297,21 @@ export class Permits {
     off?.();
     const now = this.#clock.now();
     call.trace.waited(now, "throttle", "throttle", now - since);
-    if (this.#events.wants("throttle.waited")) {
-      this.#events.emit("throttle.waited", call, { key: this.key, waitMs: now - since });
-    }
+    const { events } = this.#runtime;
+    if (events.wants("throttle.waited")) events.emit("throttle.waited", call, { key: this.key, waitMs: now - since });
   }
 
-  #refusal(call: Call): Fault {
+  #moved(reason: ChangeReason | undefined, from: number): void {
+    if (reason === undefined) return;
     const limit = this.#limit.value;
-    const { meanDurationMs } = this.#limit;
-    const ahead = this.#queue.aheadOf(call.scope.priority) + 1;
-    const retryAfterMs = meanDurationMs === undefined ? undefined : Math.ceil((ahead * meanDurationMs) / limit);
-    if (this.#events.wants("throttle.rejected")) {
-      this.#events.emit("throttle.rejected", call, { key: this.key, limit, retryAfterMs });
-    }
-    const message = `The throttle of ${this.key} lets ${limit} calls run at once, and none ended in time for this one.`;
-    return refusal(new ThrottleError(message, { policy: "throttle", retryAfterMs }));
+    this.#lastChange = { reason, from, limit, at: this.#clock.now() };
+    const { events } = this.#runtime;
+    if (!events.wants("throttle.changed")) return;
+    events.emit("throttle.changed", undefined, { key: this.key, from, limit, reason });
   }
+}
 
-  #announce(reason: ChangeReason | undefined, from: number): void {
-    if (reason === undefined || !this.#events.wants("throttle.changed")) return;
-    this.#events.emit("throttle.changed", undefined, { key: this.key, from, limit: this.#limit.value, reason });
-  }
+function sentAtOf({ call, takenAt, attemptsBefore }: Permit): number {
+  const last = call.trace.attempts.at(-1);
+  return last === undefined || last.number <= attemptsBefore ? takenAt : last.sentAt;
 }

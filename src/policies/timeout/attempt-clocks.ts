@@ -5,6 +5,9 @@ export interface AttemptLimits {
   readonly attempt: number;
   readonly firstToken: number;
   readonly idle: number;
+  /** How long the next `speedTokens` of a stream may take. */
+  readonly speed: number;
+  readonly speedTokens: number;
 }
 
 /** Which limit is reached next, and when. */
@@ -18,7 +21,8 @@ export interface Due {
  *
  * `attempt` runs from the start to the end of the body. The token clock runs while the provider is waited for: before
  * the head, and then only while a consumer waits for a chunk, so that a slow reader is not the provider's fault.
- * Until the first content its limit is `firstToken`, afterwards `idle`.
+ * Until the first content its limit is `firstToken`, afterwards `idle`; and from then on each next `speedTokens` tokens
+ * have to come within `speed` of waiting.
  */
 export class AttemptClocks {
   readonly limits: AttemptLimits;
@@ -27,6 +31,9 @@ export class AttemptClocks {
   #runningSince: number | undefined;
   #waitedMs = 0;
   #contentSeen = false;
+  /** Since the last `speedTokens` were complete. */
+  #tokens = 0;
+  #waitedForTokensMs = 0;
 
   constructor(limits: AttemptLimits, startedAt: number, streams: boolean) {
     this.limits = limits;
@@ -45,30 +52,43 @@ export class AttemptClocks {
     this.#runningSince ??= now;
   }
 
-  /** A chunk came. Keep-alive and other side events prove a connection, not progress: they reset nothing. */
-  chunk(role: Chunk["role"], now: number): void {
+  /**
+   * A chunk came. Keep-alive and other side events prove a connection, not progress: they reset nothing. Gives for the first
+   * content how long it was waited for.
+   */
+  chunk(role: Chunk["role"], tokens: number, now: number): number | undefined {
     this.#pause(now);
-    if (role === "content" || (this.#contentSeen && role !== "other")) {
-      this.#contentSeen = true;
-      this.#waitedMs = 0;
-    }
+    if (role !== "content" && (role === "other" || !this.#contentSeen)) return undefined;
+    const first = this.#contentSeen ? undefined : this.#waitedMs;
+    if (role === "content") this.#spoke(tokens);
+    this.#waitedMs = 0;
+    return first;
   }
 
   get due(): Due {
     const attemptAt = this.startedAt + this.limits.attempt;
-    const tokenAt = this.#tokenDueAt();
-    if (tokenAt >= attemptAt) return { phase: "attempt", at: attemptAt };
+    if (!this.#streams || this.#runningSince === undefined) return { phase: "attempt", at: attemptAt };
+    const { firstToken, idle, speed } = this.limits;
+    const tokenAt = this.#runningSince - this.#waitedMs + (this.#contentSeen ? idle : firstToken);
+    const speedAt = this.#contentSeen ? this.#runningSince - this.#waitedForTokensMs + speed : Number.POSITIVE_INFINITY;
+    if (Math.min(tokenAt, speedAt) >= attemptAt) return { phase: "attempt", at: attemptAt };
+    if (speedAt < tokenAt) return { phase: "speed", at: speedAt };
     return { phase: this.#contentSeen ? "idle" : "firstToken", at: tokenAt };
   }
 
-  #tokenDueAt(): number {
-    if (!this.#streams || this.#runningSince === undefined) return Number.POSITIVE_INFINITY;
-    return this.#runningSince - this.#waitedMs + (this.#contentSeen ? this.limits.idle : this.limits.firstToken);
+  #spoke(tokens: number): void {
+    this.#tokens += tokens;
+    if (this.#contentSeen && this.#tokens < this.limits.speedTokens) return;
+    this.#contentSeen = true;
+    this.#tokens = 0;
+    this.#waitedForTokensMs = 0;
   }
 
   #pause(now: number): void {
     if (this.#runningSince === undefined) return;
-    this.#waitedMs += now - this.#runningSince;
+    const ms = now - this.#runningSince;
+    this.#waitedMs += ms;
+    this.#waitedForTokensMs += ms;
     this.#runningSince = undefined;
   }
 }

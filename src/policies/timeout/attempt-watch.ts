@@ -1,6 +1,8 @@
 import {
   type Call,
   type Cancellation,
+  type Chunk,
+  contentTokens,
   type Fault,
   type Next,
   type Outcome,
@@ -13,6 +15,13 @@ import {
 } from "../../core/index.ts";
 import { AttemptClocks, type AttemptLimits } from "./attempt-clocks.ts";
 
+/** Who wants to know how attempts went. */
+export interface WatchObserver {
+  /** The first content of a stream came, after so much waiting for the provider. */
+  spoke(call: Call, afterMs: number): void;
+  ended(call: Call, fired: TimeoutPhase | undefined, limitMs: number): void;
+}
+
 /** Watches one attempt from its start to the end of its body, with at most one timer armed. */
 export class AttemptWatch {
   readonly #runtime: Runtime;
@@ -20,7 +29,7 @@ export class AttemptWatch {
   readonly #clocks: AttemptClocks;
   readonly #cancellation: Cancellation;
   readonly #release: Unsubscribe;
-  readonly #onEnd: (fired: TimeoutPhase | undefined) => void;
+  readonly #observer: WatchObserver;
   #timer: Timer | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
   #answer: ((outcome: Outcome) => void) | undefined;
@@ -28,11 +37,11 @@ export class AttemptWatch {
   #fault: Fault | undefined;
   #ended = false;
 
-  constructor(limits: AttemptLimits, runtime: Runtime, call: Call, onEnd: (fired: TimeoutPhase | undefined) => void) {
+  constructor(limits: AttemptLimits, runtime: Runtime, call: Call, observer: WatchObserver) {
     this.#runtime = runtime;
     this.#call = call;
     this.#clocks = new AttemptClocks(limits, runtime.clock.now(), call.stream);
-    this.#onEnd = onEnd;
+    this.#observer = observer;
     const child = call.cancellation.child();
     this.#cancellation = child.cancellation;
     this.#release = child.release;
@@ -70,9 +79,15 @@ export class AttemptWatch {
         this.#clocks.pulled(clock.now());
         this.#arm();
       },
-      chunk: (chunk) => this.#clocks.chunk(chunk.role, clock.now()),
+      chunk: (chunk) => this.#came(chunk, clock.now()),
     });
     this.#arm();
+  }
+
+  #came(chunk: Chunk, now: number): void {
+    const measured = chunk.role === "content" && this.#clocks.limits.speed < Number.POSITIVE_INFINITY;
+    const waitedMs = this.#clocks.chunk(chunk.role, measured ? contentTokens(this.#call, chunk) : 0, now);
+    if (waitedMs !== undefined) this.#observer.spoke(this.#call, waitedMs);
   }
 
   // A timer that is due too early is left alone: it looks again when it fires.
@@ -99,7 +114,7 @@ export class AttemptWatch {
     const fault = timedOut(phase, limitMs);
     this.#fault = fault;
     this.#runtime.events.emit("timeout.fired", this.#call, { phase, limitMs, elapsedMs });
-    this.#end(phase);
+    this.#end(phase, limitMs);
     const body = this.#reply?.body;
     // The body first: it would take the cancellation for the caller's.
     if (body?.kind === "stream") body.fail(fault);
@@ -107,12 +122,12 @@ export class AttemptWatch {
     this.#cancellation.cancel(fault.error);
   }
 
-  #end(fired: TimeoutPhase | undefined): void {
+  #end(fired: TimeoutPhase | undefined, limitMs = 0): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#release();
-    this.#onEnd(fired);
+    this.#observer.ended(this.#call, fired, limitMs);
   }
 }

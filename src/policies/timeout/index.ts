@@ -1,29 +1,12 @@
-import {
-  type Duration,
-  defaultRuntime,
-  durationMs,
-  knownKeys,
-  type Policy,
-  type Runtime,
-  type TimeoutPhase,
-} from "../../core/index.ts";
-import type { AttemptLimits } from "./attempt-clocks.ts";
-import { AttemptWatch } from "./attempt-watch.ts";
+import { type Call, defaultRuntime, type Policy, type Runtime, type TimeoutPhase } from "../../core/index.ts";
+import { AttemptWatch, type WatchObserver } from "./attempt-watch.ts";
+import { FirstTokens } from "./first-tokens.ts";
+import { limitsOf, readTimeoutOptions, type TimeoutOptions } from "./options.ts";
 
-/** Limits of one attempt; `false` switches one off. */
-export interface TimeoutOptions {
-  /** The whole attempt, body included. Default `"60s"`; `createOptimizer` takes its profile's. */
-  readonly attempt?: Duration | false;
-  /** From sending until the first content of a stream. Default `"20s"`, or the profile's. Whole replies have `attempt` only. */
-  readonly firstToken?: Duration | false;
-  /** Between two chunks of a stream, while somebody waits for the next one. Default `"15s"`, or the profile's. */
-  readonly idle?: Duration | false;
-}
-
-export const TIMEOUT_DEFAULTS = { attempt: "60s", firstToken: "20s", idle: "15s" } as const satisfies TimeoutOptions;
+export { type AdaptiveFirstToken, TIMEOUT_DEFAULTS, type TimeoutOptions } from "./options.ts";
 
 export interface TimeoutSnapshot {
-  /** Limits in force in milliseconds; `null` for one that is off. */
+  /** Limits in force in milliseconds; `null` for one that is off. That of `speed` is the window it is measured over. */
   readonly limits: Readonly<Record<TimeoutPhase, number | null>>;
   readonly running: number;
   /** How often each limit was reached. */
@@ -42,22 +25,29 @@ export interface TimeoutPolicy extends Policy {
  * count. A stream that already gave content ends with the fault as its settlement.
  *
  * Keep-alive comments do not count as progress; time in which the reader does not ask for more does not count against
- * `firstToken` and `idle`. No more than one timer is armed per attempt, and none after its end.
+ * `firstToken`, `idle` and `minTokensPerSecond`. No more than one timer is armed per attempt, and none after its end.
  *
  * Throws `OptionError`.
  */
 export function timeout(options: TimeoutOptions = {}, runtime: Runtime = defaultRuntime()): TimeoutPolicy {
-  let limits = readLimits(options, {
-    attempt: durationMs("timeout.attempt", TIMEOUT_DEFAULTS.attempt),
-    firstToken: durationMs("timeout.firstToken", TIMEOUT_DEFAULTS.firstToken),
-    idle: durationMs("timeout.idle", TIMEOUT_DEFAULTS.idle),
-  });
-  const fired = { attempt: 0, firstToken: 0, idle: 0 };
+  let settings = readTimeoutOptions(options);
+  let limits = limitsOf(settings);
+  const firstTokens = new FirstTokens();
+  const fired = { attempt: 0, firstToken: 0, idle: 0, speed: 0 };
   let running = 0;
-  const ended = (phase: TimeoutPhase | undefined): void => {
-    running--;
-    if (phase !== undefined) fired[phase]++;
+  const observer: WatchObserver = {
+    spoke(call, afterMs) {
+      if (settings.adaptive !== undefined) firstTokens.came(call, afterMs);
+    },
+    ended(call, phase, limitMs) {
+      running--;
+      if (phase === undefined) return;
+      fired[phase]++;
+      if (phase === "firstToken" && settings.adaptive !== undefined) firstTokens.wasCutOff(call, limitMs);
+    },
   };
+  const limitsFor = (call: Call) =>
+    settings.adaptive === undefined ? limits : limitsOf(settings, firstTokens.limitMs(call, settings));
 
   return {
     name: "timeout",
@@ -65,27 +55,23 @@ export function timeout(options: TimeoutOptions = {}, runtime: Runtime = default
     runtime,
     handle(call, next) {
       running++;
-      return new AttemptWatch(limits, runtime, call, ended).run(next);
+      return new AttemptWatch(limitsFor(call), runtime, call, observer).run(next);
     },
     update(changes) {
-      limits = readLimits(changes, limits);
+      settings = readTimeoutOptions(changes, settings);
+      limits = limitsOf(settings);
     },
     snapshot: () => ({
-      limits: { attempt: shown(limits.attempt), firstToken: shown(limits.firstToken), idle: shown(limits.idle) },
+      limits: {
+        attempt: shown(limits.attempt),
+        firstToken: shown(limits.firstToken),
+        idle: shown(limits.idle),
+        speed: shown(limits.speed),
+      },
       running,
       fired: { ...fired },
     }),
   };
-}
-
-function readLimits(options: TimeoutOptions, current: AttemptLimits): AttemptLimits {
-  knownKeys("timeout", options, ["attempt", "firstToken", "idle"]);
-  const read = (phase: TimeoutPhase): number => {
-    const value = options[phase];
-    if (value === undefined) return current[phase];
-    return value === false ? Number.POSITIVE_INFINITY : durationMs(`timeout.${phase}`, value, { min: 1 });
-  };
-  return { attempt: read("attempt"), firstToken: read("firstToken"), idle: read("idle") };
 }
 
 function shown(ms: number): number | null {

@@ -1,6 +1,7 @@
-import { type Fault, faultOf, type RawResponse } from "../../core/index.ts";
+import { type Fault, faultOf, type LimitReading, type RawResponse } from "../../core/index.ts";
 import { type ErrorFacts, errorFromBody, isDailyQuota } from "./error-body.ts";
 import { judge, type Verdict } from "./judge.ts";
+import { limitInWords } from "./limit-in-words.ts";
 import { type HeaderLookup, limitsFrom } from "./limits.ts";
 import { readRetryAfter } from "./retry-after.ts";
 
@@ -16,7 +17,7 @@ export function readFailure(raw: RawResponse, provider: string, wallMs: number):
   // Gemini tells a wait of seconds with a quota that is renewed at midnight.
   const retryAfterMs = isDailyQuota(facts) ? undefined : readRetryAfter(header, facts, wallMs);
   const verdict = inFlightBudget(judge(facts, hasNoAllowance(header)), facts, retryAfterMs);
-  const limits = limitsFrom(header, provider);
+  const limits = limitsToldBy(header, facts, provider);
   return faultOf({
     ...verdict,
     ...shouldRetry(header),
@@ -36,6 +37,14 @@ export function faultOfError(facts: ErrorFacts): Fault {
     status: facts.status,
     error: undefined,
   });
+}
+
+// Headers tell what was true a moment later, and all limits; words only the one that was met.
+function limitsToldBy(header: HeaderLookup, facts: ErrorFacts, provider: string): LimitReading[] {
+  const limits = limitsFrom(header, provider);
+  const worded = facts.status === 429 ? limitInWords(facts.message) : undefined;
+  const isKnown = limits.some(({ unit, windowMs }) => unit === worded?.unit && windowMs === worded.windowMs);
+  return worded === undefined || isKnown ? limits : [...limits, worded];
 }
 
 function shouldRetry(header: HeaderLookup): { readonly retryable?: boolean } {

@@ -1,4 +1,6 @@
 import type { Call, KeptAnswer, ReplyHead, Wire } from "../../core/index.ts";
+import { contentTextOf } from "./content-text.ts";
+import { continuationOf } from "./continuation.ts";
 import { embeddingBatch } from "./embedding-batch.ts";
 import { keptEmbeddings } from "./embedding-kept.ts";
 import { asksForBase64 } from "./embedding-request.ts";
@@ -6,6 +8,7 @@ import { identityOf } from "./identity.ts";
 import { objectOf } from "./json.ts";
 import { keptHead } from "./kept-head.ts";
 import { EventRecord } from "./kept-stream.ts";
+import { promptBeginning } from "./prompt-beginning.ts";
 import { answerTextOf, questionIn } from "./question.ts";
 import { asksForUsage, declinesObfuscation, replayKept } from "./replay.ts";
 
@@ -30,14 +33,17 @@ export const openaiWire: Wire = {
   },
   replay: replayKept,
   question: questionIn,
+  promptBeginning,
   answerText: answerTextOf,
   split: embeddingBatch,
+  contentText: contentTextOf,
+  continuation: continuationOf,
 };
 
-const { split: _, ...unsplit } = openaiWire;
+const { split: _split, continuation: _continuation, ...unchanged } = openaiWire;
 
 /** The same for a request that can only be sent as it is. */
-export const openaiWholeWire: Wire = unsplit;
+export const openaiWholeWire: Wire = unchanged;
 
 function keptWhole(call: Call, head: ReplyHead, value: unknown): KeptAnswer | undefined {
   if (typeof value !== "string") return undefined;

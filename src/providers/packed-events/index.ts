@@ -1,2 +1,2 @@
 export { EventPacker } from "./pack.ts";
-export { eventsOf, type PackedEvents, type Stretch, unpackEvents } from "./unpack.ts";
+export { eventsOf, type Stretch, unpackEvents } from "./unpack.ts";

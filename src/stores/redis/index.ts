@@ -1,26 +1,16 @@
+import { type ByteStore, type Duration, durationMs, knownKeys, type Runtime, textOf } from "../../core/index.ts";
 import {
-  type ByteStore,
-  type Duration,
-  durationMs,
-  knownKeys,
-  OptionError,
-  type Runtime,
-  textOf,
-} from "../../core/index.ts";
-import { type Tier, ttlOf } from "../tier.ts";
-import {
-  BorrowedConnection,
   Commands,
   type Connection,
-  isCluster,
   type RedisClient,
   type RedisCluster,
-} from "./client.ts";
+  type RedisServer,
+  redisServer,
+} from "../../redis/index.ts";
+import { type Tier, ttlOf } from "../tier.ts";
 import { type RedisKeys, redisKeys } from "./keys.ts";
 import { RedisLeases } from "./leases.ts";
 import { RedisMarks } from "./marks.ts";
-import { clientsOf, OwnConnection } from "./own-connection.ts";
-import { type Subscribe, subscribeBy, subscribeWith } from "./subscription.ts";
 import { RedisWatch } from "./watch.ts";
 
 export type { RedisClient, RedisCluster };
@@ -72,46 +62,12 @@ export function redis(options: RedisOptions = {}): Tier {
     options.commandTimeout ?? REDIS_DEFAULTS.commandTimeout,
     atLeast,
   );
-  const server = serverOf(options, connectMs);
+  const server = redisServer("redis", "The redis tier", options, connectMs);
   return {
     name: "redis",
     ttlMs: ttlOf("redis", options.ttl),
     open: (runtime) => new RedisStore(server, redisKeys(keyPrefix, server.isCluster), commandMs, runtime),
   };
-}
-
-/** How to get at a server, or at a cluster of them. */
-interface Server {
-  readonly isCluster: boolean;
-  connect(runtime: Runtime): Connection;
-  readonly subscribe: Subscribe | undefined;
-}
-
-function serverOf({ url, client }: RedisOptions, connectMs: number): Server {
-  if (client === undefined) {
-    const make = clientsOf(urlOf(url ?? REDIS_DEFAULTS.url));
-    return {
-      isCluster: false,
-      connect: (runtime) => new OwnConnection(make, connectMs, runtime),
-      subscribe: subscribeWith(make, connectMs),
-    };
-  }
-  if (url !== undefined) throw new OptionError("redis.client", client, "nothing when redis.url is given, too");
-  if (typeof client?.sendCommand !== "function") {
-    throw new OptionError("redis.client", client, "a connected client, or cluster, of @redis/client or redis");
-  }
-  return {
-    isCluster: isCluster(client),
-    connect: () => new BorrowedConnection(client),
-    subscribe: subscribeBy(client, connectMs),
-  };
-}
-
-function urlOf(value: unknown): string {
-  if (typeof value === "string" && /^rediss?:/.test(value) && URL.canParse(value)) return value;
-  // An address may hold a password, which no error repeats.
-  const shown = typeof value === "string" ? Symbol("hidden") : value;
-  throw new OptionError("redis.url", shown, 'an address such as "redis://localhost:6379"');
 }
 
 class RedisStore implements ByteStore {
@@ -124,7 +80,7 @@ class RedisStore implements ByteStore {
   readonly #keys: RedisKeys;
   readonly #watch: RedisWatch | undefined;
 
-  constructor(server: Server, keys: RedisKeys, commandMs: number, runtime: Runtime) {
+  constructor(server: RedisServer, keys: RedisKeys, commandMs: number, runtime: Runtime) {
     this.#connection = server.connect(runtime);
     this.#keys = keys;
     this.#commands = new Commands(this.#connection, {

@@ -1,5 +1,5 @@
 import type { StoreLeases } from "../../core/index.ts";
-import type { Commands } from "./client.ts";
+import type { Commands } from "../../redis/index.ts";
 import type { RedisKeys } from "./keys.ts";
 import { ACQUIRE, RELEASE } from "./scripts.ts";
 

@@ -1,8 +1,7 @@
 import { randomBytes, randomInt } from "node:crypto";
-import type { Clock, Marks, StoreMarks, Sweep } from "../../core/index.ts";
+import { type Clock, type Marks, StoreError, type StoreMarks, type Sweep } from "../../core/index.ts";
+import { AS_BYTES, type Commands, type RedisCommand } from "../../redis/index.ts";
 import { GENERATION_BYTES, newGeneration } from "../generation.ts";
-import { StoreError } from "../store-error.ts";
-import { AS_BYTES, type Commands, type RedisCommand } from "./client.ts";
 import type { RedisKeys } from "./keys.ts";
 import { BEGIN_ONLY, CLEAR, INVALIDATE, SWEEP, SWEEPS_SINCE } from "./scripts.ts";
 

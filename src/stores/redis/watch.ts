@@ -1,7 +1,7 @@
 import type { MarksChange, Runtime, Timer } from "../../core/index.ts";
+import type { Subscribe, Subscription } from "../../redis/index.ts";
 import type { RedisKeys } from "./keys.ts";
 import type { RedisMarks } from "./marks.ts";
-import type { Subscribe, Subscription } from "./subscription.ts";
 
 // How soon a message that was lost without a trace is noticed, at most twice this.
 const CHECK_EVERY_MS = 1000;

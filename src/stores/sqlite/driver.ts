@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { StoreError } from "../store-error.ts";
+import { StoreError } from "../../core/index.ts";
 
 /** What is needed of a prepared statement; parameters are bound by position. */
 export interface SqliteStatement {

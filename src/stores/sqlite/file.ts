@@ -1,11 +1,12 @@
 import { randomInt } from "node:crypto";
-import { mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock, Marks } from "../../core/index.ts";
 import { CheckpointWorker } from "./checkpoint-worker.ts";
 import { DamagedError, inodeOf, isDamagedAtOpening, isOnDisk } from "./damage.ts";
 import { defaultDriver, nodeDriver, type SqliteDatabase, type SqliteDriver } from "./driver.ts";
 import { ENTRIES_SCHEMA, EntriesTable, type Evicted, PAGE_BYTES, type Write } from "./entries-table.ts";
+import { ensureFolder } from "./folder.ts";
 import { LEASES_SCHEMA, LeasesTable } from "./leases-table.ts";
 import { MARKS_SCHEMA, MarksTable, type Position, whole } from "./marks-table.ts";
 
@@ -48,7 +49,7 @@ export class SqliteFile {
    */
   constructor({ path, maxBytes, durable, driver }: FileOptions, epoch: number) {
     this.#path = path;
-    if (isOnDisk(path)) mkdirSync(dirname(path), { recursive: true });
+    if (isOnDisk(path)) ensureFolder(dirname(path));
     const Database = driver ?? defaultDriver();
     this.#database = new Database(path);
     try {

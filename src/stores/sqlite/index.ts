@@ -8,12 +8,12 @@ import {
   functionOf,
   knownKeys,
   type Runtime,
+  StoreError,
   type StoreLeases,
   type StoreMarks,
   type StoreStats,
   textOf,
 } from "../../core/index.ts";
-import { StoreError } from "../store-error.ts";
 import { type Tier, ttlOf } from "../tier.ts";
 import { inodeOf, isBusy, isDamaged, isOnDisk, quarantine } from "./damage.ts";
 import type { SqliteDriver } from "./driver.ts";
@@ -128,7 +128,8 @@ class SqliteStore implements ByteStore {
     return this.#queue.add({
       key,
       bytes: fits ? bytes : undefined,
-      expiresAt: Math.ceil(this.#runtime.clock.wall() + ttlMs),
+      // A greater number could not be read again.
+      expiresAt: Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(this.#runtime.clock.wall() + ttlMs)),
     });
   }
 

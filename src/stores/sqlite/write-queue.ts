@@ -1,4 +1,4 @@
-import { StoreError } from "../store-error.ts";
+import { StoreError } from "../../core/index.ts";
 import type { Write } from "./entries-table.ts";
 
 // One batch holds up the event loop for about a millisecond.

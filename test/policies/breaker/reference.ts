@@ -16,7 +16,7 @@ export class ReferenceBreaker {
   #settings: BreakerSettings;
   #state: "closed" | "open" | "half_open" = "closed";
   #epoch = 0;
-  #outcomes: { at: number; failed: boolean }[] = [];
+  #outcomes: { at: number; failed: boolean; slow: boolean }[] = [];
   #calls: RefCall[] = [];
   #openUntil = 0;
   #openings = 0;
@@ -53,25 +53,40 @@ export class ReferenceBreaker {
     return this.#admit(undefined);
   }
 
-  end(call: RefCall, result: "success" | "failure" | "neither", now: number): void {
+  end(call: RefCall, result: "success" | "failure" | "neither", slow: boolean, now: number): void {
     this.#timePasses(now);
     call.held = false;
     if (call.epoch !== this.#epoch || result === "neither") return;
     if (this.#state === "half_open") {
-      if (result === "failure") this.#open(now);
+      if (result === "failure" || slow) this.#open(now);
       else if (++this.#probeSuccesses >= this.#settings.probes) this.#close(now);
       return;
     }
-    this.#outcomes.push({ at: now, failed: result === "failure" });
+    this.#outcomes.push({ at: now, failed: result === "failure", slow });
     const bucketMs = this.#settings.windowMs / 10;
     const bucket = (at: number): number => Math.floor(at / bucketMs);
     const recent = this.#outcomes.filter(({ at }) => bucket(at) > bucket(now) - 10);
     const failures = recent.filter(({ failed }) => failed).length;
     const lastSuccess = this.#outcomes.findLastIndex(({ failed }) => !failed);
     const inRow = this.#outcomes.length - 1 - lastSuccess;
-    const tooMany =
-      recent.length >= this.#settings.minimumCalls && failures / recent.length >= this.#settings.failureRate;
-    if (tooMany || inRow >= this.#settings.consecutiveFailures) this.#open(now);
+    const slowOnes = recent.filter((outcome) => outcome.slow).length;
+    const { minimumCalls, failureRate, slowCallRate, consecutiveFailures } = this.#settings;
+    const enough = recent.length >= minimumCalls;
+    const tooMany = enough && (failures / recent.length >= failureRate || slowOnes / recent.length >= slowCallRate);
+    if (tooMany || inRow >= consecutiveFailures) this.#open(now);
+  }
+
+  /** Another process tells that it has opened. */
+  toldOpen(now: number, forMs: number): void {
+    this.#timePasses(now);
+    if (this.#state === "open") this.#openUntil = Math.max(this.#openUntil, now + forMs);
+    else this.#open(now, forMs);
+  }
+
+  /** Another process tells that it has closed. */
+  toldClosed(now: number): void {
+    this.#timePasses(now);
+    if (this.#state !== "closed") this.#close(now);
   }
 
   #admit(probeDeadline: number | undefined): RefCall {
@@ -103,12 +118,13 @@ export class ReferenceBreaker {
     }
   }
 
-  #open(now: number): void {
+  #open(now: number, forMs?: number): void {
     if (this.#state === "closed") {
       this.#leftClosedAt = now;
       if (now - this.#rampFrom >= this.#rampMs) this.#openings = 0;
     }
-    const openForMs = Math.min(this.#settings.maxOpenMs, this.#settings.halfOpenAfterMs * 2 ** this.#openings);
+    const { maxOpenMs, halfOpenAfterMs } = this.#settings;
+    const openForMs = forMs ?? Math.min(maxOpenMs, halfOpenAfterMs * 2 ** this.#openings);
     this.#openings++;
     this.#openUntil = now + openForMs;
     this.#state = "open";

@@ -15,7 +15,7 @@ import {
 } from "../../../src/core/index.ts";
 import { CACHE_DEFAULTS, type CacheOptions, cache } from "../../../src/policies/cache/index.ts";
 import { coalesce } from "../../../src/policies/coalesce/index.ts";
-import { callOf, jsonWire, virtualRuntime } from "../../support/calls.ts";
+import { answering, callOf, jsonWire, virtualRuntime } from "../../support/calls.ts";
 import { benchOf, readAll, streamIn, streaming, valueIn } from "./support/questions.ts";
 import { MapStore, mapTier } from "./support/stores.ts";
 
@@ -233,6 +233,18 @@ describe("how one call uses the cache", () => {
     expect(await bench.value()).toBe("answer 2");
   });
 
+  it("refresh is not replaced by an answer that was asked for before it and comes later", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const bench = benchOf(runtime);
+    const slow = bench.ask({}, answering(runtime, "asked before", 1000));
+    await clock.advance(100);
+    const fast = bench.ask({ scope: { cache: "refresh" } }, answering(runtime, "asked after", 100));
+    expect(valueIn(await clock.run(fast))).toBe("asked after");
+    expect(valueIn(await clock.run(slow))).toBe("asked before");
+    expect(await bench.value()).toBe("asked after");
+    expect(bench.policy.stats()).toMatchObject({ stores: 1, skipped: 1 });
+  });
+
   it("refresh asks and replaces the entry", async () => {
     const { runtime } = virtualRuntime();
     const bench = benchOf(runtime);
@@ -411,6 +423,8 @@ describe("the options and the state of the cache", () => {
       [{ tiers: [] }, /cache\.tiers/],
       [{ tiers: [{ name: "x" }] }, /cache\.tiers\[0\]/],
       [{ tiers: [mapTier(), mapTier()] }, /cache\.tiers\[1\]\.name/],
+      [{ tiers: [{ ...mapTier(), ttlMs: Number.NaN }] }, /cache\.tiers\[0\]\.ttlMs/],
+      [{ tiers: [{ ...mapTier(), ttlMs: 0 }] }, /cache\.tiers\[0\]\.ttlMs/],
       [{ tiers, ttl: 0 }, /cache\.ttl/],
       [{ tiers, ttl: "soon" }, /cache\.ttl/],
       [{ tiers, jitter: 1.1 }, /cache\.jitter/],

@@ -566,6 +566,17 @@ describe("a hot question", () => {
     expect(waitedMs).toBe(0);
   });
 
+  it("goes by how long the answer is fresh, and not by how long the memory keeps it", async () => {
+    const server = new ByteServer();
+    const tiers = [mapTier(new MapStore(), 5000), serverTier(server)];
+    const { value, clock, asked } = stageOf({ tiers, ttl: "1h", earlyRefresh: 1 }, 2000);
+    for (let second = 0; second < 60; second++) {
+      expect(await value()).toBe("answer 1");
+      await clock.advance(1000);
+    }
+    expect(asked()).toBe(1);
+  });
+
   it("is not even answered stale with early refresh, where its time is long beside that of asking", async () => {
     const stage = stageOf({ ttl: "1m", earlyRefresh: 1 });
     await stage.ask();

@@ -255,6 +255,8 @@ describe("tags", () => {
     await expect(policy.invalidateTags([""])).rejects.toThrow(OptionError);
     await expect(policy.invalidateTags("x" as unknown as string[])).rejects.toThrow(/tags/);
     await policy.invalidateTags([]);
+    // A file keeps text as UTF-8, and the mark of a key is no tag.
+    for (const tag of ["\uD800", "\u0000key"]) await expect(policy.invalidateTags([tag])).rejects.toThrow(OptionError);
   });
 });
 

@@ -102,6 +102,34 @@ describe("a cache of several tiers", () => {
     expect(await bench.value()).toBe("answer 2");
   });
 
+  it.each(["map", "server"])(
+    "does not get back, from tier %s, what was replaced while that was disabled",
+    async (name) => {
+      const { clock, runtime } = virtualRuntime();
+      const { policy, value } = benchOf(runtime, { tiers: [mapTier(), serverTier(new ByteServer())] });
+      expect(await value()).toBe("answer 1");
+      policy.tier(name).disable();
+      expect(await value({ scope: { cache: "refresh" } })).toBe("answer 2");
+      await clock.run(policy.flush());
+      for (const one of ["map", "server"]) policy.tier(one)[one === name ? "enable" : "disable"]();
+      expect(await value()).not.toBe("answer 1");
+    },
+  );
+
+  it("does not get back what was replaced while a tier could not be written", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const server = new ByteServer();
+    const { policy, value } = benchOf(runtime, { tiers: [mapTier(), serverTier(server)] });
+    expect(await value()).toBe("answer 1");
+    await clock.run(policy.flush());
+    server.trouble = "rejects";
+    expect(await value({ scope: { cache: "refresh" } })).toBe("answer 2");
+    await clock.run(policy.flush());
+    server.trouble = "none";
+    policy.tier("map").disable();
+    expect(await value()).not.toBe("answer 1");
+  });
+
   it("closes the tiers that were opened when one cannot be", () => {
     const { runtime } = virtualRuntime();
     const [first, second] = [new ByteServer(), new ByteServer()];

@@ -184,4 +184,87 @@ describe("jobs", () => {
     await clock.run(late as Promise<unknown>);
     expect(policy.snapshot().running).toBe(0);
   });
+
+  it("tells what is known of a job: running ones first, then queued ones, then ended ones", async () => {
+    const { clock, runtime, jobs } = setUp({ concurrency: 1 });
+    jobs.submit("ended", () => "value", { priority: "low", client: "a" });
+    await clock.advance(1_000);
+    jobs.submit("running", ({ progress }) => {
+      progress(0.25);
+      progress("a quarter");
+      progress(7);
+      progress("x".repeat(1_000));
+      progress(Number.NaN);
+      return valueAfter(runtime, 10_000, undefined);
+    });
+    jobs.submit("queued", () => undefined, { weight: 3, partition: "batch" });
+    await clock.advance(500);
+    const wall = runtime.clock.wall() - runtime.clock.now();
+    expect(jobs.list().map(({ id }) => id)).toEqual(["running", "queued", "ended"]);
+    expect(jobs.info("ended")).toEqual({
+      id: "ended",
+      status: "done",
+      priority: 7,
+      client: "a",
+      partition: undefined,
+      weight: 1,
+      startedAt: wall,
+      endedAt: wall,
+      fraction: undefined,
+      note: undefined,
+    });
+    expect(jobs.info("running")).toMatchObject({ startedAt: wall + 1_000, endedAt: undefined, fraction: 1 });
+    expect(jobs.info("running")?.note).toHaveLength(200);
+    expect(jobs.info("queued")).toMatchObject({
+      status: "queued",
+      weight: 3,
+      partition: "batch",
+      startedAt: undefined,
+    });
+    expect(jobs.info("unknown")).toBeUndefined();
+    expect(jobs.list({ status: "queued" }).map(({ id }) => id)).toEqual(["queued"]);
+    expect(jobs.list({ limit: 1 }).map(({ id }) => id)).toEqual(["running"]);
+    expect(jobs.list({ status: "failed" })).toEqual([]);
+    expect(() => jobs.list({ limit: 0 })).toThrow(/"jobs.limit"/);
+    expect(() => jobs.list({ status: "lost" as never })).toThrow(/"jobs.status"/);
+  });
+
+  it("tells in events how a job goes on, without what its error says", async () => {
+    const { clock, runtime, jobs } = setUp({ concurrency: 1 });
+    const seen: unknown[] = [];
+    for (const type of ["job.queued", "job.started", "job.progress", "job.done"] as const) {
+      runtime.events.on(type, ({ v, ts, severity, callId, op, provider, model, ...event }) => void seen.push(event));
+    }
+    jobs.submit("first", async ({ progress }) => {
+      progress(0.5);
+      await valueAfter(runtime, 100, undefined);
+    });
+    jobs.submit("second", () => Promise.reject(new TypeError("the prompt")), { priority: "high" });
+    jobs.submit("third", () => undefined);
+    jobs.cancel("third");
+    await clock.advance(200);
+    expect(seen).toEqual([
+      { type: "job.started", job: "first", waitMs: 0 },
+      { type: "job.queued", job: "second", priority: 3, depth: 1 },
+      { type: "job.queued", job: "third", priority: 5, depth: 2 },
+      { type: "job.done", job: "third", status: "cancelled", durationMs: undefined, error: undefined },
+      { type: "job.progress", job: "first", fraction: 0.5, note: undefined },
+      { type: "job.done", job: "first", status: "done", durationMs: 100, error: undefined },
+      { type: "job.started", job: "second", waitMs: 100 },
+      { type: "job.done", job: "second", status: "failed", durationMs: 0, error: "TypeError" },
+    ]);
+  });
+
+  it("cancels a great part of a long queue and runs the rest", async () => {
+    const { clock, policy, jobs } = setUp({ concurrency: 1, maxQueue: 20_000 });
+    let ran = 0;
+    for (let index = 0; index < 20_000; index++) {
+      jobs.submit(`j${index}`, () => ran++, { priority: (index % 10) as 0, client: `c${index % 7}` });
+    }
+    for (let index = 1; index < 20_000; index += 2) expect(jobs.cancel(`j${index}`)).toBe(true);
+    expect(policy.snapshot()).toMatchObject({ queued: 9_999, running: 1 });
+    await clock.advance(1_000);
+    expect(ran).toBe(10_000);
+    expect(policy.snapshot()).toMatchObject({ queued: 0, running: 0 });
+  });
 });

@@ -81,7 +81,12 @@ describe("pool", () => {
     const failing = callOf(runtime, async () => faultOf({ kind: "server_error", error: new Error("500") }));
     await policy.handle(failing, (inner) => inner.send(inner));
     expect((await clock.run(passing(policy, runtime, 0))).ok).toBe(true);
-    expect(runtime.ledger.account("slots").balance).toEqual({ reserved: 2, settled: 2, refunded: 0, inFlight: 0 });
+    expect(runtime.ledger.account("slots").balance).toMatchObject({
+      reserved: 2,
+      settled: 2,
+      refunded: 0,
+      inFlight: 0,
+    });
   });
 
   it("admits urgent calls first and by weight, and records the wait", async () => {
@@ -185,8 +190,22 @@ describe("pool", () => {
     expect(hopeless).toBeInstanceOf(DeadlineExceededError);
     expect((hopeless as DeadlineExceededError).retryAfterMs).toBe(1_000);
     // Not clearly: this one waits, and makes it.
-    const close = passing(policy, runtime, 0, { scope: { deadline: 1_001 } });
+    const close = passing(policy, runtime, 0, { scope: { deadline: 1_101 } });
     expect((await clock.run(close)).ok).toBe(true);
+    await clock.run(Promise.all(backlog));
+  });
+
+  it("refuses at once one that could begin in time and clearly not end", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = pool({ concurrency: 1 }, runtime);
+    await warm(policy, runtime, (ms) => clock.advance(ms), 1_000);
+    const backlog = Array.from({ length: 26 }, () => passing(policy, runtime, 1_000));
+    const startedAt = clock.now();
+    expect(errorOf(await passing(policy, runtime, 1_000, { scope: { deadline: "27s" } }))).toBeInstanceOf(
+      DeadlineExceededError,
+    );
+    expect(clock.now()).toBe(startedAt);
+    expect((await clock.run(passing(policy, runtime, 1_000, { scope: { deadline: "30s" } }))).ok).toBe(true);
     await clock.run(Promise.all(backlog));
   });
 

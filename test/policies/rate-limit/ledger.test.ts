@@ -101,7 +101,7 @@ it("counts the request and the tokens of a stream that a deadline of ours ended"
   const end = clock.run(drain(outcome.body));
   expect(await end).toEqual([]);
   expect(outcome.settled.value?.fault?.kind).toBe("refused");
-  expect(runtime.ledger.account("requests").balance).toEqual({ reserved: 1, settled: 1, refunded: 0, inFlight: 0 });
-  expect(runtime.ledger.account("tokens").balance.settled).toBe(108);
+  expect(runtime.ledger.account("requests").balance).toMatchObject({ reserved: 1, settled: 1, inFlight: 0 });
+  expect(runtime.ledger.account("tokens").balance).toMatchObject({ settled: 108, settledAs: { atLeast: 108 } });
   expect((await line.execute(callOf(runtime, async () => valueReply("hi", whole())))).ok).toBe(false);
 });

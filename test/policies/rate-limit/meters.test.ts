@@ -125,14 +125,43 @@ describe("Gcra", () => {
     expect(meter.taken(1_000)).toBe(90);
   });
 
-  it("believes a smaller rest and not a larger one", () => {
+  it("believes a smaller rest at once, and forgives a debt by a fifth of it per second", () => {
     const meter = new Gcra("requests", 600, MINUTE_MS, 1_000, 0);
-    meter.clamp(2, 0);
+    meter.believe(2, 0);
     expect(meter.delay(3, 0)).toBeCloseTo(100);
-    meter.clamp(500, 0);
+    meter.believe(500, 0);
     expect(meter.delay(3, 0)).toBeCloseTo(100);
-    meter.clamp(-30, 0);
-    expect(meter.delay(1, 0)).toBeCloseTo(3_100);
+    meter.believe(-290, 0);
+    expect(meter.taken(0)).toBe(300);
+    meter.believe(500, 1_000);
+    expect(meter.taken(1_000)).toBeCloseTo(290 - (290 - 10) / 5);
+    meter.believe(500, 6_000);
+    expect(meter.taken(6_000)).toBeCloseTo(10);
+  });
+
+  it("takes nothing off that it never took when the limit was raised in between", () => {
+    const meter = new Gcra("tokens", 1_000, MINUTE_MS, 1_000, 0);
+    meter.take(5_000, 0);
+    meter.setLimit(10_000, 0);
+    meter.correct(5_000, 4_000, 0, 0);
+    expect(meter.taken(0)).toBe(4_000);
+    const window = new SlidingWindow("tokens", 1_000, MINUTE_MS);
+    window.take(5_000, 0);
+    window.setLimit(10_000, 0);
+    window.correct(5_000, 4_000, 0, 0);
+    expect(window.taken(0)).toBe(4_000);
+  });
+
+  it("makes good what flowed off while a call waited for another limit, and nothing else", () => {
+    const meter = new Gcra("requests", 60, MINUTE_MS, 1_000, 0);
+    meter.spares = true;
+    meter.take(1, 0);
+    meter.take(1, 4_000, 2_000);
+    expect(meter.taken(4_000)).toBe(-1);
+    const paced = new Gcra("requests", 60, MINUTE_MS, 1_000, 0);
+    paced.take(1, 0);
+    paced.take(1, 4_000, 2_000);
+    expect(paced.taken(4_000)).toBe(1);
   });
 });
 
@@ -167,6 +196,23 @@ describe("SlidingWindow", () => {
     expect(meter.taken(40_000)).toBe(50);
     meter.correct(40, 0, 30_000, 100_000);
     expect(meter.taken(100_000)).toBe(0);
+  });
+
+  it("begins with what may have been taken before, and lets it leave evenly", () => {
+    const meter = new SlidingWindow("requests", 120, MINUTE_MS);
+    meter.assume(120, 0, 600_000);
+    expect(meter.taken(600_000)).toBe(120);
+    expect(meter.delay(1, 600_000)).toBeCloseTo(1_000);
+    expect(meter.taken(630_000)).toBeCloseTo(60);
+    expect(meter.taken(660_000)).toBe(0);
+  });
+
+  it("lets its slack more pass", () => {
+    const meter = new SlidingWindow("tokens", 100, MINUTE_MS);
+    meter.slack = 5;
+    meter.take(90, 0);
+    expect(meter.delay(15, 0)).toBe(0);
+    expect(meter.delay(16, 0)).toBe(60_000);
   });
 
   it("expects those ahead to go first", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { type Outcome, pipeline, type Runtime } from "../../../src/core/index.ts";
+import { median } from "../../../bench/measure.ts";
+import { type Call, type Outcome, pipeline, type Runtime } from "../../../src/core/index.ts";
 import { type RateLimitOptions, rateLimit } from "../../../src/policies/rate-limit/index.ts";
 import { Key } from "../../../src/policies/rate-limit/key.ts";
 import { retry } from "../../../src/policies/retry/index.ts";
@@ -34,6 +35,19 @@ function world(seed: number, options: RateLimitOptions, provider: ConstructorPar
     return line.execute(callOf(runtime, simulated.send, { inputChars, maxOutputTokens: 1_024 }));
   };
   return { clock, runtime, simulated, line, ask };
+}
+
+/** The most that any half-open minute holds. */
+function mostInAMinute(taken: readonly { readonly at: number; readonly amount: number }[]): number {
+  let [most, sum, first] = [0, 0, 0];
+  for (const { at, amount } of taken) {
+    sum += amount;
+    for (let oldest = taken[first]; oldest !== undefined && oldest.at + 60_000 <= at + 1e-6; oldest = taken[++first]) {
+      sum -= oldest.amount;
+    }
+    most = Math.max(most, sum);
+  }
+  return most;
 }
 
 describe("rateLimit under five times the load that the provider takes", () => {
@@ -98,6 +112,97 @@ describe("rateLimit under five times the load that the provider takes", () => {
       await clock.advance(60_000);
       load.stop();
       expect((simulated.tokensAnswered - restored) / 300_000).toBeGreaterThanOrEqual(0.95);
+    }
+  });
+
+  it("finds its way through a halving that nobody tells, by the words of refusals or by the rate alone", async () => {
+    const runs = [true, false].flatMap((words) => SEEDS.map((seed) => ({ words, seed })));
+    for (const { words, seed } of runs) {
+      const limits = { requestsPerMinute: 600, tokensPerMinute: 300_000 };
+      const told = { headers: false, words, burstMs: 10_000 };
+      const { clock, runtime, simulated, ask } = world(seed, limits, { ...limits, ...told });
+      const load = backlog(runtime, ask, 100);
+      await clock.advance(60_000);
+      simulated.scaleLimits(0.5);
+      await clock.advance(10_000);
+      const halved = simulated.tokensAnswered;
+      await clock.advance(170_000);
+      expect((simulated.tokensAnswered - halved) / (150_000 * (170 / 60))).toBeGreaterThanOrEqual(0.95);
+      expect(simulated.rejected).toBeLessThanOrEqual(60);
+      simulated.scaleLimits(2);
+      await clock.advance(17_000);
+      const restored = simulated.tokensAnswered;
+      await clock.advance(60_000);
+      load.stop();
+      expect((simulated.tokensAnswered - restored) / 300_000).toBeGreaterThanOrEqual(0.95);
+    }
+  });
+
+  it("uses at least 95 % of the one that binds when two tiny limits bind in turns", async () => {
+    const cases: RateLimitOptions[] = [
+      { requestsPerMinute: 30, tokensPerMinute: 30 * 700 },
+      { requestsPerMinute: 30, tokensPerMinute: 36 * 700 },
+      { requestsPerMinute: 36, perModel: { tokensPerMinute: 30 * 700 } },
+      { tokensPerMinute: 60 * 700, perClient: { requestsPerMinute: 60 } },
+      { requestsPerMinute: 60, perClient: { inputTokensPerMinute: 60 * 700 } },
+    ];
+    for (const options of cases) {
+      const used: number[] = [];
+      for (const seed of SEEDS) {
+        const { clock, runtime } = virtualRuntime(seed);
+        const line = pipeline(rateLimit(options, runtime));
+        const sent: { at: number; tokens: number }[] = [];
+        const ask = (): Promise<Outcome> => {
+          const inputTokens = Math.round(350 + runtime.random() * 700);
+          const send = (): Promise<Outcome> => {
+            sent.push({ at: clock.now(), tokens: inputTokens });
+            return answering(runtime, "hi", 500, { inputTokens, outputTokens: 0 })(call);
+          };
+          // The overhead that the estimator adds is part of the prompt.
+          const call = callOf(runtime, send, {
+            inputChars: (inputTokens - 8) * 4,
+            maxOutputTokens: 0,
+            scope: { client: "a" },
+          });
+          return line.execute(call);
+        };
+        const load = backlog(runtime, ask, 40);
+        await clock.advance(660_000);
+        load.stop();
+        const steady = sent.filter(({ at }) => at >= 60_000);
+        const binding = { requests: options.requestsPerMinute ?? options.perClient?.requestsPerMinute ?? 0 };
+        const tokensPerMinute =
+          options.tokensPerMinute ?? options.perModel?.tokensPerMinute ?? options.perClient?.inputTokensPerMinute ?? 0;
+        const tokens = steady.reduce((sum, call) => sum + call.tokens, 0);
+        used.push(Math.max(steady.length / (10 * binding.requests), tokens / (10 * tokensPerMinute)));
+        expect(mostInAMinute(sent.map(({ at }) => ({ at, amount: 1 })))).toBeLessThanOrEqual(binding.requests);
+        await line.close();
+      }
+      expect(median(used)).toBeGreaterThanOrEqual(0.95);
+    }
+  });
+
+  it("lets no more than a token limit through in any minute, however many come at once", async () => {
+    for (const seed of SEEDS) {
+      const { clock, runtime } = virtualRuntime(seed);
+      const tokensPerMinute = 20 * 600;
+      const line = pipeline(rateLimit({ tokensPerMinute }, runtime));
+      const sent: { at: number; amount: number }[] = [];
+      const calls = Array.from({ length: 1_000 }, (_, index) => {
+        const tokens = Math.round(300 + runtime.random() * 600);
+        const usage = { inputTokens: tokens - 50, outputTokens: 50 };
+        const send = (call: Call): Promise<Outcome> => {
+          sent.push({ at: clock.now(), amount: tokens });
+          return answering(runtime, "hi", 1_000, usage)(call);
+        };
+        const scope = index === 0 ? { deadline: "1500ms" as const } : {};
+        return line.execute(callOf(runtime, send, { inputChars: (tokens - 58) * 4, maxOutputTokens: 50, scope }));
+      });
+      await clock.advance(600_000);
+      expect(await calls[0]).toMatchObject({ ok: true });
+      expect(mostInAMinute(sent)).toBeLessThanOrEqual(1.02 * tokensPerMinute);
+      expect(sent.reduce((sum, { amount }) => sum + amount, 0)).toBeGreaterThanOrEqual(0.98 * 10 * tokensPerMinute);
+      await line.close();
     }
   });
 

@@ -1,6 +1,7 @@
 import {
   type Call,
   faultOf,
+  type LimitReading,
   type Outcome,
   PLAIN_HEAD,
   type Random,
@@ -16,13 +17,14 @@ interface Bucket {
 
 /**
  * A provider with real limits: a bucket of requests and one of tokens, each as large as a minute's limit and filled
- * all the time. It charges a request's tokens up front, gives back what the answer did not need, and tells its limits
- * with every response if it is to.
+ * all the time. It charges what a request will use, and tells its limits with every response (`headers`), the one that
+ * was met with a refusal (`words`), or not at all.
  */
 export class LimitedProvider {
   readonly #runtime: Runtime;
   readonly #random: Random;
   readonly #headers: boolean;
+  readonly #words: boolean;
   readonly #requests: Bucket;
   readonly #tokens: Bucket;
   #filledAt = 0;
@@ -39,6 +41,7 @@ export class LimitedProvider {
       requestsPerMinute: number;
       tokensPerMinute: number;
       headers?: boolean;
+      words?: boolean;
       latencyMs?: number;
       burstMs?: number;
     },
@@ -46,6 +49,7 @@ export class LimitedProvider {
     this.#runtime = runtime;
     this.#random = runtime.random;
     this.#headers = options.headers ?? true;
+    this.#words = options.words ?? false;
     this.latencyMs = options.latencyMs ?? 2_000;
     this.#burst = (options.burstMs ?? 60_000) / 60_000;
     this.#requests = { limit: options.requestsPerMinute, left: options.requestsPerMinute * this.#burst };
@@ -74,7 +78,9 @@ export class LimitedProvider {
     if (missingMs > 0) {
       this.rejected++;
       const details = { kind: "rate_limited", error: new Error("429"), status: 429 } as const;
-      return faultOf({ ...details, retryAfterMs: Math.ceil(missingMs), limits: this.#limits() });
+      const met = missing(this.#requests, 1) > 0 ? "requests" : "tokens";
+      const limits = this.#words ? this.#readings([met]) : this.#limits();
+      return faultOf({ ...details, retryAfterMs: Math.ceil(missingMs), limits });
     }
     this.accepted++;
     this.#requests.left--;
@@ -87,16 +93,13 @@ export class LimitedProvider {
   };
 
   #limits() {
-    if (!this.#headers) return undefined;
-    return (["requests", "tokens"] as const).map((unit) => {
-      const bucket = unit === "requests" ? this.#requests : this.#tokens;
-      return {
-        unit,
-        windowMs: 60_000,
-        limit: bucket.limit,
-        remaining: Math.max(0, Math.floor(bucket.left)),
-        resetMs: undefined,
-      };
+    return this.#headers ? this.#readings(["requests", "tokens"]) : undefined;
+  }
+
+  #readings(units: readonly ("requests" | "tokens")[]): LimitReading[] {
+    return units.map((unit) => {
+      const { limit, left } = unit === "requests" ? this.#requests : this.#tokens;
+      return { unit, windowMs: 60_000, limit, remaining: Math.max(0, Math.floor(left)), resetMs: undefined };
     });
   }
 

@@ -94,4 +94,13 @@ describe("how long an answer is remembered", () => {
     await on.ask(HOURS, { answer: "long ".repeat(1000) });
     expect(await on.served(SIMILAR)).toBe(false);
   });
+
+  it("and counts the tags of each", async () => {
+    const on = stage();
+    await on.ask(HOURS);
+    const { bytes } = on.policy.snapshot();
+    on.policy.clear();
+    await on.ask(HOURS, { scope: { tags: ["t".repeat(128)] } });
+    expect(on.policy.snapshot().bytes).toBe(bytes + 2 * 128);
+  });
 });

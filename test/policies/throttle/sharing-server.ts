@@ -1,7 +1,9 @@
 import {
+  broken,
   type Call,
   type Chunk,
   ChunkStream,
+  type Fault,
   faultOf,
   type Outcome,
   type Random,
@@ -18,8 +20,10 @@ export interface ServerOptions {
   capacity: number;
   /** Tokens a second for each call at full speed. */
   speed: number;
-  /** Mean length of an answer; lengths are exponential-like around it. */
+  /** Mean length of an answer. */
   meanTokens: number;
+  /** Lengths are spread evenly from half of the mean to one and a half of it; else they are exponential-like. */
+  evenLengths?: boolean;
   /** Share by which the speed of single calls differs. */
   noise: number;
   /** Calls at once beyond which it answers "overloaded". */
@@ -48,6 +52,7 @@ export class SharingServer {
   #active: Active[] = [];
   #work = 0;
   #workedUntil = 0;
+  #deaths = 0;
   #timer: Timer | undefined;
 
   constructor(runtime: Runtime, options: ServerOptions) {
@@ -60,6 +65,16 @@ export class SharingServer {
     return this.#active.length;
   }
 
+  /** Breaks off every call that is under way. */
+  die(): void {
+    this.#catchUp();
+    this.#deaths++;
+    const active = this.#active;
+    this.#active = [];
+    for (const { finish } of active) finish();
+    this.#schedule();
+  }
+
   /** Changes the options; what was done until now stays done at the old speed. */
   change(options: Partial<ServerOptions>): void {
     this.#catchUp();
@@ -69,12 +84,15 @@ export class SharingServer {
 
   /** A `send` that streams the answer, or gives it whole. */
   readonly send = async (call: Call): Promise<Outcome> => {
-    const { meanTokens, noise, rejectBeyond, speed } = this.options;
+    const { evenLengths = false, meanTokens, noise, rejectBeyond, speed } = this.options;
+    const deaths = this.#deaths;
     if (this.#active.length >= rejectBeyond) {
       this.rejected++;
       return faultOf({ kind: "overloaded", status: 529, error: new Error("overloaded") });
     }
-    const outputTokens = Math.max(8, Math.round(meanTokens * (0.5 - 0.5 * Math.log(1 - this.#random() * 0.98))));
+    const chance = this.#random();
+    const length = evenLengths ? 0.5 + chance : 0.5 - 0.5 * Math.log(1 - chance * 0.98);
+    const outputTokens = Math.max(8, Math.round(meanTokens * length));
     const slow = 1 + noise * (2 * this.#random() - 1);
     const usage = { inputTokens: 100, outputTokens };
     const done = (): void => {
@@ -84,6 +102,7 @@ export class SharingServer {
     const firstTokens = speed * FIRST_TOKEN_SECONDS;
     if (!call.stream) {
       await this.#worked((outputTokens + firstTokens) * slow);
+      if (this.#deaths > deaths) return brokenOff();
       done();
       return valueReply("answer", whole({ usage }));
     }
@@ -91,6 +110,7 @@ export class SharingServer {
     const pull = async (): Promise<Chunk | Settlement> => {
       const tokens = decode.shift();
       if (tokens !== undefined) await this.#worked(tokens);
+      if (this.#deaths > deaths) return broken(brokenOff());
       if (tokens === firstTokens) return { role: "content", value: "a" };
       done();
       return whole({ usage });
@@ -132,4 +152,8 @@ export class SharingServer {
     for (const { finish } of due) finish();
     this.#schedule();
   }
+}
+
+function brokenOff(): Fault {
+  return faultOf({ kind: "network", error: new Error("connection reset") });
 }

@@ -39,11 +39,11 @@ describe("throttle", () => {
     const enter = (name: string, priority: "high" | "low"): Promise<number> =>
       passing(policy, runtime, 100, { scope: { priority } }).then(() => order.push(name));
     const calls = [enter("a", "low"), enter("b", "low"), enter("c", "low"), enter("d", "low"), enter("e", "high")];
-    expect(policy.snapshot()).toEqual({ [KEY]: { limit: 2, inFlight: 2, waiting: 3 } });
+    expect(policy.snapshot()).toMatchObject({ [KEY]: { limit: 2, inFlight: 2, waiting: 3 } });
     await clock.run(Promise.all(calls));
     expect(order.indexOf("e")).toBeLessThan(order.indexOf("d"));
     expect(clock.now()).toBe(300);
-    expect(policy.snapshot()).toEqual({ [KEY]: { limit: 2, inFlight: 0, waiting: 0 } });
+    expect(policy.snapshot()).toMatchObject({ [KEY]: { limit: 2, inFlight: 0, waiting: 0 } });
   });
 
   it("keeps targets apart", async () => {
@@ -62,7 +62,7 @@ describe("throttle", () => {
     expect(policy.snapshot()[KEY]).toMatchObject({ inFlight: 1, waiting: 1 });
     await drain(stream);
     expect((await clock.run(waiting)).ok).toBe(true);
-    expect(runtime.ledger.account("permits").balance).toEqual({ reserved: 2, settled: 2, refunded: 0, inFlight: 0 });
+    expect(runtime.ledger.account("permits").balance).toMatchObject({ reserved: 2, settled: 2, inFlight: 0 });
   });
 
   it("refuses with ThrottleError when the call's time to be admitted runs out", async () => {
@@ -130,7 +130,7 @@ describe("throttle", () => {
         await clock.advance(200);
       }
     }
-    expect(policy.snapshot()[KEY]).toEqual({ limit: 8, inFlight: 0, waiting: 0 });
+    expect(policy.snapshot()[KEY]).toMatchObject({ limit: 8, inFlight: 0, waiting: 0, lastChange: undefined });
   });
 
   it("does not take calls that a rate limit further in holds back for load", async () => {
@@ -182,7 +182,7 @@ describe("throttle", () => {
     await clock.run(passing(policy, runtime, 50, { scope: { deadline: 20 } }));
     await clock.run(Promise.all([first, second]));
     expect(seen).toMatchObject([
-      { type: "throttle.rejected", key: KEY, limit: 1, retryAfterMs: undefined },
+      { type: "throttle.rejected", key: KEY, limit: 1, reason: "deadline", retryAfterMs: undefined },
       { type: "throttle.waited", key: KEY, waitMs: 20 },
       { type: "throttle.waited", key: KEY, waitMs: 50 },
     ]);
@@ -192,11 +192,48 @@ describe("throttle", () => {
     const { clock, runtime, policy } = setUp({ adaptive: false, initial: 1 });
     const calls = Array.from({ length: 6 }, () => passing(policy, runtime, 100));
     policy.update({ initial: 3 });
-    expect(policy.snapshot()[KEY]).toEqual({ limit: 3, inFlight: 3, waiting: 3 });
+    expect(policy.snapshot()[KEY]).toMatchObject({ limit: 3, inFlight: 3, waiting: 3 });
     expect((await clock.run(Promise.all(calls))).every((outcome) => outcome.ok)).toBe(true);
     policy.update({ max: 2 });
     expect(policy.snapshot()[KEY]?.limit).toBe(2);
     expect(() => policy.update({ initial: 5 })).toThrow(OptionError);
+  });
+
+  it("keeps what a limit has learned when another profile sets another beginning", async () => {
+    const { clock, runtime, policy, line } = setUp({ initial: 40 });
+    const overloaded = async (): Promise<Outcome> => faultOf({ kind: "overloaded", error: new Error("529") });
+    await line.execute(callOf(runtime, overloaded));
+    policy.update({ initial: 100 });
+    expect(policy.snapshot()[KEY]).toMatchObject({
+      limit: 20,
+      lastChange: { reason: "overloaded", from: 40, limit: 20, at: clock.now() },
+    });
+    await clock.run(passing(policy, runtime, 10, { model: "new" }));
+    expect(policy.snapshot()["test/new/k"]?.limit).toBe(100);
+  });
+
+  it("takes a new beginning for a limit that has learned nothing, and for a fixed one", async () => {
+    const { clock, runtime, policy } = setUp({ initial: 40 });
+    const running = passing(policy, runtime, 100);
+    policy.update({ initial: 10 });
+    expect(policy.snapshot()[KEY]?.limit).toBe(10);
+    await clock.run(running);
+    policy.update({ adaptive: false, initial: 30 });
+    expect(policy.snapshot()[KEY]?.limit).toBe(30);
+  });
+
+  it("refuses at once what cannot be admitted in time, once it knows how long calls take", async () => {
+    const { clock, runtime, policy } = setUp({ adaptive: false, initial: 1 });
+    for (let index = 0; index < 20; index++) await clock.run(passing(policy, runtime, 1_000));
+    const running = passing(policy, runtime, 1_000);
+    const ahead = [passing(policy, runtime, 1_000), passing(policy, runtime, 1_000)];
+    const from = clock.now();
+    const late = await passing(policy, runtime, 0, { scope: { deadline: "1s" } });
+    expect(clock.now()).toBe(from);
+    expect((errorOf(late) as ThrottleError).retryAfterMs).toBe(3_000);
+    const inTime = passing(policy, runtime, 0, { scope: { deadline: "5s" } });
+    expect((await clock.run(Promise.all([running, ...ahead, inTime]))).every(({ ok }) => ok)).toBe(true);
+    expect(clock.now() - from).toBe(3_000);
   });
 
   it("refuses waiting calls when it is closed", async () => {

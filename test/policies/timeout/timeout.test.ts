@@ -9,13 +9,14 @@ import {
   pipeline,
   type Runtime,
   type Settlement,
+  seededRandom,
   streamFor,
   streamReply,
   UpstreamTimeoutError,
   whole,
 } from "../../../src/core/index.ts";
 import { TIMEOUT_DEFAULTS, timeout } from "../../../src/policies/timeout/index.ts";
-import { answering, callOf, drain, virtualRuntime } from "../../support/calls.ts";
+import { answering, callOf, drain, jsonWire, virtualRuntime } from "../../support/calls.ts";
 
 type Step = readonly [afterMs: number, role: Chunk["role"]];
 
@@ -214,6 +215,81 @@ describe("timeout", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it("ends a stream that trickles, however short its pauses are", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = timeout({ minTokensPerSecond: 1, speedWindow: "30s" }, runtime);
+    const lively = Array.from({ length: 100 }, (): Step => [200, "content"]);
+    const trickling = Array.from({ length: 100 }, (): Step => [5_000, "content"]);
+    const send = streaming(runtime, 0, [...lively, ...trickling]);
+    const stream = bodyOf(await clock.run(pipeline(policy).execute(callOf(runtime, send, { stream: true }))));
+    await clock.run(drain(stream));
+    expect(stream.settled.value?.fault).toMatchObject({ kind: "timeout", committed: true, error: { phase: "speed" } });
+    // 20 s of good speed; then 30 tokens did not come within 30 s of waiting.
+    expect(clock.now()).toBeGreaterThan(40_000);
+    expect(clock.now()).toBeLessThanOrEqual(50_000);
+    expect(policy.snapshot().fired).toEqual({ attempt: 0, firstToken: 0, idle: 0, speed: 1 });
+  });
+
+  it("measures speed by what chunks say, and only while the reader waits", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const line = pipeline(timeout({ minTokensPerSecond: 10, attempt: false }, runtime));
+    const wire = { ...jsonWire, contentText: () => "x".repeat(200) };
+    // Fifty tokens in each chunk, one chunk every 4 s, read by somebody who takes a minute for each.
+    const send = streaming(
+      runtime,
+      0,
+      Array.from({ length: 50 }, (): Step => [4_000, "content"]),
+    );
+    const stream = bodyOf(await clock.run(line.execute(callOf(runtime, send, { stream: true, wire }))));
+    for (let chunks = 0; chunks < 50; chunks++) {
+      await clock.run(stream.next());
+      await clock.advance(60_000);
+    }
+    expect(await clock.run(stream.next())).toBeUndefined();
+    expect(stream.settled.value?.fault).toBeUndefined();
+  });
+
+  it("kills no healthy stream, though single gaps are ten times the usual one", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const random = seededRandom(7);
+    const policy = timeout({ firstToken: "5s", idle: "1s", minTokensPerSecond: 5, speedWindow: "5s" }, runtime);
+    const line = pipeline(policy);
+    const gap = (): number => (random() < 0.02 ? 300 : 20 + random() * 20);
+    const streams = Array.from({ length: 500 }, async () => {
+      const send = streaming(
+        runtime,
+        300,
+        Array.from({ length: 200 }, (): Step => [gap(), random() < 0.1 ? "other" : "content"]),
+      );
+      const stream = bodyOf(await line.execute(callOf(runtime, send, { stream: true })));
+      await drain(stream);
+      return stream.settled.value?.fault;
+    });
+    expect((await clock.run(Promise.all(streams))).filter((fault) => fault !== undefined)).toEqual([]);
+    expect(policy.snapshot()).toMatchObject({ running: 0, fired: { attempt: 0, firstToken: 0, idle: 0, speed: 0 } });
+  });
+
+  it("learns how soon first tokens come, and rises again when they no longer do", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = timeout({ firstToken: "60s", adaptiveFirstToken: { min: "1s" } }, runtime);
+    const line = pipeline(policy);
+    const first = async (ms: number, inputChars = 1_000): Promise<string> => {
+      const send = streaming(runtime, 0, [[ms, "content"]]);
+      const options = { stream: true, inputChars } as const;
+      const stream = bodyOf(await clock.run(line.execute(callOf(runtime, send, options))));
+      await clock.run(drain(stream));
+      const fault = stream.settled.value?.fault;
+      return fault === undefined ? "answered" : faultPhase(fault);
+    };
+    for (let index = 0; index < 100; index++) expect(await first(900)).toBe("answered");
+    expect(await first(2_500)).toBe("answered");
+    expect(await first(9_000)).toBe("firstToken");
+    expect(await first(9_000, 100_000)).toBe("answered");
+    let tries = 0;
+    while ((await first(9_000)) !== "answered") tries++;
+    expect(tries).toBeLessThan(5);
+  });
+
   it("does nothing when every part is off", async () => {
     const { clock, runtime } = virtualRuntime();
     const line = pipeline(timeout({ attempt: false, firstToken: false, idle: false }, runtime));
@@ -225,7 +301,12 @@ describe("timeout", () => {
     const policy = timeout({ idle: "7s" }, runtime);
     const before = pipeline(policy).execute(callOf(runtime, never));
     policy.update({ attempt: "1s", firstToken: false });
-    expect(policy.snapshot().limits).toEqual({ attempt: 1_000, firstToken: null, idle: 7_000 });
+    expect(policy.snapshot().limits).toEqual({
+      attempt: 1_000,
+      firstToken: null,
+      idle: 7_000,
+      speed: null,
+    });
     expect(faultPhase(await clock.run(pipeline(policy).execute(callOf(runtime, never))))).toBe("attempt");
     expect(clock.now()).toBe(1_000);
     await clock.run(before);
@@ -235,6 +316,14 @@ describe("timeout", () => {
   it("refuses wrong options by name", () => {
     expect(() => timeout({ attempt: "soon" as "1s" })).toThrow(/timeout\.attempt/);
     expect(() => timeout({ total: "1s" } as object)).toThrow(OptionError);
-    expect(TIMEOUT_DEFAULTS).toEqual({ attempt: "60s", firstToken: "20s", idle: "15s" });
+    expect(() => timeout({ minTokensPerSecond: 0 })).toThrow(/timeout\.minTokensPerSecond/);
+    expect(() => timeout({ speedWindow: 10 })).toThrow(/timeout\.speedWindow/);
+    expect(() => timeout({ adaptiveFirstToken: { times: 0 } })).toThrow(/timeout\.adaptiveFirstToken\.times/);
+    expect(TIMEOUT_DEFAULTS).toMatchObject({
+      attempt: "60s",
+      firstToken: "20s",
+      idle: "15s",
+      minTokensPerSecond: false,
+    });
   });
 });

@@ -1,0 +1,17 @@
+const DAY_MS = 86_400_000;
+
+export type PeriodKind = "day" | "month";
+
+/** One day or month of the calendar, UTC. Times are milliseconds since the Unix epoch. */
+export interface Period {
+  /** `2026-01-31` or `2026-01`. */
+  readonly name: string;
+  readonly endsAt: number;
+}
+
+export function periodAt(kind: PeriodKind, wall: number): Period {
+  const date = new Date(wall);
+  const iso = date.toISOString();
+  if (kind === "day") return { name: iso.slice(0, 10), endsAt: (Math.floor(wall / DAY_MS) + 1) * DAY_MS };
+  return { name: iso.slice(0, 7), endsAt: Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1) };
+}

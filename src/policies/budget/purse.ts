@@ -1,0 +1,117 @@
+import type { BudgetLimits } from "./options.ts";
+import { type Period, type PeriodKind, periodAt } from "./period.ts";
+
+// Sums of fractions of a cent are not exact.
+const NEGLIGIBLE = 1e-9;
+
+/** Whose money it is. */
+export type PurseRank = "global" | "client" | "label" | "model";
+
+/** What was spent in one day or month. */
+class Spending {
+  readonly kind: PeriodKind;
+  spent = 0;
+  /** How many of the shares at which somebody is told have been passed. */
+  told = 0;
+  #period: Period;
+
+  constructor(kind: PeriodKind, wall: number) {
+    this.kind = kind;
+    this.#period = periodAt(kind, wall);
+  }
+
+  get period(): Period {
+    return this.#period;
+  }
+
+  /** Begins anew when the period is over. A wall clock that is set back begins nothing. */
+  turn(wall: number): void {
+    if (wall < this.#period.endsAt) return;
+    this.#period = periodAt(this.kind, wall);
+    this.spent = 0;
+    this.told = 0;
+  }
+}
+
+/** A threshold that was just passed. */
+export interface Passed {
+  readonly period: PeriodKind;
+  readonly share: number;
+  readonly spent: number;
+  readonly limit: number;
+}
+
+/** The limit that stops a call. */
+export interface Shortage {
+  readonly period: PeriodKind;
+  readonly limit: number;
+  readonly spent: number;
+  /** Until there is money again; `undefined`: the call costs more than there ever is. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/** What one client, label value, model or the whole process has spent and holds. US dollars. */
+export class Purse {
+  readonly rank: PurseRank;
+  readonly name: string;
+  limits: BudgetLimits;
+  /** Reserved for calls under way. */
+  held = 0;
+  readonly day: Spending;
+  readonly month: Spending;
+
+  constructor(rank: PurseRank, name: string, limits: BudgetLimits, wall: number) {
+    this.rank = rank;
+    this.name = name;
+    this.limits = limits;
+    this.day = new Spending("day", wall);
+    this.month = new Spending("month", wall);
+  }
+
+  turn(wall: number): void {
+    this.day.turn(wall);
+    this.month.turn(wall);
+  }
+
+  /** What stops a call that is expected to cost `dollars`; of a day and a month the one that lasts longer. */
+  shortage(dollars: number, wall: number): Shortage | undefined {
+    this.turn(wall);
+    let worst: Shortage | undefined;
+    for (const { spending, limit } of this.#limited()) {
+      if (spending.spent + this.held + dollars <= limit + NEGLIGIBLE && spending.spent < limit - NEGLIGIBLE) continue;
+      const retryAfterMs = dollars > limit ? undefined : spending.period.endsAt - wall;
+      worst = { period: spending.kind, limit, spent: spending.spent, retryAfterMs };
+      if (retryAfterMs === undefined) return worst;
+    }
+    return worst;
+  }
+
+  /** Adds what was spent, and tells what thresholds it has passed. */
+  spend(dollars: number, alertAt: readonly number[], wall: number): Passed[] {
+    this.turn(wall);
+    this.day.spent += dollars;
+    this.month.spent += dollars;
+    const passed: Passed[] = [];
+    for (const { spending, limit } of this.#limited()) {
+      for (let share = alertAt[spending.told]; share !== undefined; share = alertAt[spending.told]) {
+        if (spending.spent < share * limit - NEGLIGIBLE) break;
+        spending.told++;
+        passed.push({ period: spending.kind, share, spent: spending.spent, limit });
+      }
+    }
+    return passed;
+  }
+
+  /** True when forgetting it changes nothing. */
+  isIdle(wall: number): boolean {
+    this.turn(wall);
+    return this.held < NEGLIGIBLE && this.month.spent === 0 && this.day.spent === 0;
+  }
+
+  // The day first: the month lasts longer.
+  *#limited(): Generator<{ readonly spending: Spending; readonly limit: number }> {
+    const { dollarsPerDay, dollarsPerMonth } = this.limits;
+    if (dollarsPerDay !== undefined) yield { spending: this.day, limit: dollarsPerDay };
+    if (dollarsPerMonth !== undefined) yield { spending: this.month, limit: dollarsPerMonth };
+  }
+}

@@ -1,0 +1,60 @@
+import type { Call, Fault, Runtime, Waiter } from "../../core/index.ts";
+import type { Applicant, Place, Watch } from "./applicant.ts";
+import { expectedCost } from "./token-cost.ts";
+
+/** A call that found no free slot. */
+export class WaitingCall implements Applicant {
+  readonly call: Call;
+  readonly weight = 1;
+  waiter: Waiter<Applicant> | undefined;
+  watch: Watch | undefined;
+  readonly #runtime: Runtime;
+  readonly #resolve: (admission: Place | Fault) => void;
+
+  constructor(call: Call, runtime: Runtime, resolve: (admission: Place | Fault) => void) {
+    this.call = call;
+    this.#runtime = runtime;
+    this.#resolve = resolve;
+  }
+
+  get level(): number {
+    return this.call.scope.priority;
+  }
+
+  get admitBy(): number {
+    return this.call.admitBy;
+  }
+
+  get endBy(): number {
+    return this.call.deadline;
+  }
+
+  get tenant(): string | undefined {
+    return this.call.scope.client;
+  }
+
+  get partition(): string | undefined {
+    return this.call.scope.partition;
+  }
+
+  get cost(): number {
+    return expectedCost(this.call);
+  }
+
+  get cancellation(): Call["cancellation"] {
+    return this.call.cancellation;
+  }
+
+  admitted(place: Place, waitMs: number): void {
+    this.#ended(waitMs, place);
+  }
+
+  refused(fault: Fault, waitMs: number): void {
+    this.#ended(waitMs, fault);
+  }
+
+  #ended(waitMs: number, admission: Place | Fault): void {
+    this.call.trace.waited(this.#runtime.clock.now(), "pool", "queue", waitMs);
+    this.#resolve(admission);
+  }
+}

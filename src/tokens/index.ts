@@ -1,0 +1,1 @@
+export { type Estimate, TokenEstimator } from "./token-estimator.ts";
