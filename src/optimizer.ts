@@ -13,6 +13,7 @@ import {
   runInScope,
   wrapClient,
 } from "./clients/index.ts";
+import type { Cluster, ClusterMember } from "./cluster/index.ts";
 import {
   type AccountBalance,
   type Call,
@@ -69,6 +70,10 @@ export interface OptimizerOptions extends PolicySettings {
    * `breakwater/semantic` gives. Default none.
    */
   readonly semantic?: SemanticTier | false | undefined;
+  /**
+   * Shares limits, gates and circuits with other processes: what `cluster()` of `breakwater/cluster` gives. Default none.
+   */
+  readonly cluster?: Cluster | false | undefined;
   /** Metrics and alerts. Default on, with the built-in alert rules; `false` counts nothing. */
   readonly monitor?: MonitorOptions | boolean | undefined;
   /** What sends the requests of `optimizer.fetch`; a wrapped client keeps its own. Default the global `fetch`. */
@@ -98,6 +103,7 @@ const OPTION_KEYS = [
   "profile",
   "cache",
   "semantic",
+  "cluster",
   "coalesce",
   "pool",
   "fallback",
@@ -201,6 +207,7 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
   const runtime = createRuntime(definedParts(options));
   let current = resolveSettings(options.profile, options, environment);
   const policies = buildPolicies(current, semanticOf(options.semantic), runtime);
+  const member = joined(options.cluster, policies, runtime);
   const monitor = monitorOf(options.monitor ?? true, runtime);
   const inner = pipeline(...Object.values(policies).filter((policy): policy is Policy => policy !== undefined));
   const jobs: Jobs | undefined = policies.pool === undefined ? undefined : createJobs(policies.pool, runtime);
@@ -261,6 +268,7 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
       if (closed) return;
       closed = true;
       await inner.close();
+      await member?.close();
       monitor.close();
       runtime.events.removeAll();
     },
@@ -289,6 +297,21 @@ function buildPolicies(settings: ResolvedSettings, semantic: SemanticTier | unde
     hedge: settings.hedge && hedge({ spare: (call) => healthy(attemptRing.breaker, call), ...settings.hedge }, runtime),
     ...attemptRing,
   };
+}
+
+function joined(
+  given: Cluster | false | undefined,
+  { rateLimit: limiter, breaker: circuits }: Policies,
+  runtime: Runtime,
+): ClusterMember | undefined {
+  if (given === undefined || given === false) return undefined;
+  if (typeof given !== "object" || given === null || typeof given.open !== "function") {
+    throw new OptionError("cluster", given, 'what cluster() of "breakwater/cluster" gives, or false');
+  }
+  const member = given.open(runtime);
+  limiter?.share(member.quotas);
+  if (circuits !== undefined) member.shareBreaker(circuits);
+  return member;
 }
 
 // A provider that is ill is slow, and a second try would only add to it.

@@ -266,6 +266,10 @@ export interface EventMap {
 
   "coalesce.joined": { readonly followers: number };
 
+  /** The server of shared quotas does not answer in time: this process goes by its part of them. */
+  "cluster.lost": { readonly reason: string; readonly processes: number };
+  "cluster.restored": { readonly awayMs: number };
+
   /** Answered from a question that was put in other words. `errorBound` is that of what is served, if there is one. */
   "semantic.hit": { readonly similarity: number; readonly errorBound: number | undefined; readonly ageMs: number };
   /** The provider was asked although a similar question had an answer: nothing is served yet, or to see how good it is. */
@@ -376,6 +380,8 @@ export const SEVERITIES: Readonly<Record<EventType, Severity>> = {
   "cache.tier_rebuilt": "warning",
   "cache.warmed": "info",
   "coalesce.joined": "debug",
+  "cluster.lost": "warning",
+  "cluster.restored": "info",
   "semantic.hit": "debug",
   "semantic.shadow": "debug",
   "semantic.guarded": "debug",

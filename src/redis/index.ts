@@ -5,6 +5,7 @@ export {
   type RedisClient,
   type RedisCluster,
   type RedisCommand,
+  reasonOf,
 } from "./client.ts";
-export { type RedisServer, redisServer } from "./server.ts";
+export { REDIS_URL_DEFAULT, type RedisServer, redisServer } from "./server.ts";
 export type { Subscribe, Subscription } from "./subscription.ts";

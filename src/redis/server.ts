@@ -4,7 +4,7 @@ import { clientsOf, OwnConnection } from "./own-connection.ts";
 import { type Subscribe, subscribeBy, subscribeWith } from "./subscription.ts";
 
 /** Where Redis is found when nothing else is said. */
-const REDIS_URL_DEFAULT = "redis://localhost:6379";
+export const REDIS_URL_DEFAULT = "redis://localhost:6379";
 
 /** How a server is named in options. */
 export interface RedisAddress {

@@ -99,6 +99,8 @@ export const SAMPLES: { readonly [T in EventType]: EventMap[T] } = {
   "cache.tier_recovered": { tier: "redis" },
   "cache.tier_rebuilt": { tier: "sqlite", quarantined: "cache.db.corrupt" },
   "coalesce.joined": { followers: 2 },
+  "cluster.lost": { reason: "not connected", processes: 8 },
+  "cluster.restored": { awayMs: 3_000 },
   "profile.tuned": { profile: "batch" },
   "lint.finding": {
     rule: "stacked-retries",

@@ -20,6 +20,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   testing: ["core", "providers", "stores"],
   // The files at the top put the rooms together.
   "": [
+    "cluster",
     "core",
     "compression",
     "policies",
@@ -39,6 +40,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
   warming: ["core", ""],
   wrappers: ["core", ""],
   lab: ["core", "charts", "monitor", "policies", "providers", "stores", "testing", ""],
+  cluster: ["core", "redis"],
   lint: ["core", "policies", "stores", ""],
 };
 

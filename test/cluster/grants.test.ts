@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Demand } from "../../src/cluster/demand.ts";
+import { Grants, KEPT_MS } from "../../src/cluster/grants.ts";
+import { InsuranceBucket } from "../../src/cluster/insurance.ts";
+import { amountsOf } from "./support.ts";
+
+describe("units that are held", () => {
+  it("may be used one after the other, from their slots on", () => {
+    const grants = new Grants();
+    grants.add(10, -50, 0.1, 0);
+    expect(grants.readyAt(5)).toBe(0);
+    expect(grants.readyAt(6)).toBe(10);
+    grants.take(5);
+    expect(grants.readyAt(1)).toBe(10);
+    expect(grants.readyAt(5)).toBe(50);
+    expect(grants.readyAt(6)).toBe(Number.POSITIVE_INFINITY);
+    expect(grants.lastAt).toBe(50);
+  });
+
+  it("are used in the order of their slots, whichever came first", () => {
+    const grants = new Grants();
+    grants.add(1, 1_000, 1, 0);
+    grants.add(1, 100, 1, 0);
+    expect(grants.readyAt(1)).toBe(101);
+    expect(grants.readyAt(2)).toBe(1_001);
+    grants.take(1);
+    expect(grants.readyAt(1)).toBe(1_001);
+  });
+
+  it("are given back when they could have been used for two seconds", () => {
+    const grants = new Grants();
+    grants.add(10, 0, 0.01, 0);
+    expect(grants.expire(KEPT_MS)).toBe(0);
+    expect(grants.expire(KEPT_MS + 350)).toBe(3);
+    expect(grants.total).toBe(7);
+    expect(grants.readyAt(1)).toBe(400);
+    expect(grants.expire(KEPT_MS + 1_000)).toBe(7);
+    expect(grants.lastAt).toBe(Number.NEGATIVE_INFINITY);
+  });
+
+  it("are never lost or made up, whatever is done with them", () => {
+    const steps = fc.oneof(
+      fc.record({
+        kind: fc.constant("add"),
+        amount: fc.integer({ min: 1, max: 50 }),
+        from: fc.integer({ min: -1_000, max: 5_000 }),
+      }),
+      fc.record({ kind: fc.constantFrom("take", "giveBack", "expire"), amount: fc.integer({ min: 0, max: 60 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(steps, { maxLength: 60 }), (all) => {
+        const grants = new Grants();
+        let [now, held] = [0, 0];
+        for (const step of all) {
+          now += 300;
+          if ("from" in step) {
+            grants.add(step.amount, now + step.from, 0.02, now);
+            held += step.amount;
+          } else if (step.kind === "take") {
+            grants.take(step.amount);
+            held -= Math.min(held, step.amount);
+          } else {
+            held -= step.kind === "expire" ? grants.expire(now) : grants.giveBack(step.amount);
+          }
+          expect(grants.total).toBe(held);
+          if (held > 0) expect(grants.readyAt(held)).toBe(grants.lastAt);
+          expect(grants.readyAt(held + 1)).toBe(Number.POSITIVE_INFINITY);
+        }
+      }),
+    );
+  });
+});
+
+describe("what is asked for ahead", () => {
+  it("is nothing for rare calls, a call's worth for some and that of a tenth of a second for many", () => {
+    const demand = new Demand();
+    demand.took(amountsOf({ requests: 1, tokens: 200 }), 0);
+    expect(demand.ahead("tokens", 0, 0)).toBe(0);
+    demand.took(amountsOf({ requests: 1, tokens: 200 }), 300);
+    expect(demand.ahead("tokens", 0, 300)).toBe(200);
+    for (let at = 310; at < 5_000; at += 10) demand.took(amountsOf({ requests: 1, tokens: 200 }), at);
+    expect(demand.ahead("requests", 0, 5_000)).toBeCloseTo(10, 0);
+    expect(demand.ahead("tokens", 0, 5_000)).toBeCloseTo(2_000, -2);
+    // If it can be used in a second only, those who come by then are thought of.
+    expect(demand.ahead("requests", 1_000, 5_000)).toBeCloseTo(100, -1);
+    expect(demand.ahead("requests", 0, 20_000)).toBe(0);
+  });
+});
+
+describe("an insured share", () => {
+  it("lets no more through in any window than flows off, and one burst", () => {
+    const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 100 });
+    fc.assert(
+      fc.property(gaps, (all) => {
+        const bucket = new InsuranceBucket();
+        const [perMs, burst] = [0.01, 3];
+        const taken: number[] = [];
+        let now = 0;
+        for (const gap of all) {
+          now += gap;
+          if (bucket.delay(1, perMs, burst, now) > 0) continue;
+          bucket.take(1, perMs, now);
+          taken.push(now);
+        }
+        for (const [first, from] of taken.entries()) {
+          for (const [index, to] of taken.entries()) {
+            if (index > first) expect(index - first + 1).toBeLessThanOrEqual((to - from) * perMs + burst + 1e-9);
+          }
+        }
+      }),
+    );
+  });
+});
