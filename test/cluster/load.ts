@@ -25,8 +25,8 @@ export interface Load {
 
 const CHILD = join(import.meta.dirname, "load-child.ts");
 
-/** Starts the processes and, when all are ready, their calls. */
-export async function startLoad(all: readonly LoadSettings[]): Promise<Load> {
+/** Starts the processes, each of `program`, and, when all are ready, their calls. */
+export async function startLoad(all: readonly LoadSettings[], program = CHILD): Promise<Load> {
   const admitted: number[] = [];
   const waits: { at: number; ms: number }[] = [];
   const waiting = all.map(() => 0);
@@ -34,7 +34,7 @@ export async function startLoad(all: readonly LoadSettings[]): Promise<Load> {
   const processes = all.map(() => 0);
   const lost: string[] = [];
   const children = all.map((settings, index) => {
-    const child = fork(CHILD, [JSON.stringify(settings)], { stdio: "inherit" });
+    const child = fork(program, [JSON.stringify(settings)], { stdio: "inherit" });
     child.on("message", (message) => {
       const report = message as LoadReport;
       admitted.push(...report.admitted);

@@ -101,6 +101,25 @@ describe.concurrent("while the server is away", () => {
     expect(taker.takenAt.length).toBeGreaterThan(6);
   });
 
+  it("a process without a limit of its own takes over none from others when it is back", async () => {
+    const server = await started();
+    const [limited, free] = [openMember({ url: server.url }), openMember({ url: server.url })];
+    const taker = new Taker(limited, "global", perSecond(10));
+    const other = new Taker(free, "global", []);
+    taker.want(1_000);
+    await until(() => taker.takenAt.length > 0);
+    server.pause();
+    await until(() => !central(limited));
+    free.member.quotas.closeGate("target/t", 10);
+    await until(() => !central(free));
+    server.resume();
+    await until(() => central(limited) && central(free));
+    await passing(200);
+    other.want(100);
+    expect(other.takenAt.length).toBe(100);
+    expect(free.member.snapshot().quotas).toEqual([{ key: "global", limits: [] }]);
+  });
+
   it("a closed member ends at once and keeps nothing", async () => {
     const server = await started();
     const opened = openMember({ url: server.url });
