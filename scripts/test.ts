@@ -1,7 +1,8 @@
 /** `npm test`: sets up what the tests need, then runs every check and says in one table how each ended. */
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const checks: { name: string; ok: boolean; seconds: number }[] = [];
@@ -30,20 +31,29 @@ function stop(sentence: string): never {
   process.exit(1);
 }
 
-function ensureRedis(): void {
-  if (run("redis-server", ["--version"], { quiet: true }).status === 0) return;
+/** Programs that the tests run, each with the Debian package that brings it. */
+const PROGRAMS = [{ program: "redis-server", debian: "redis-server", why: "talk to a real Redis" }] as const;
+
+const isMissing = ({ program }: { program: string }): boolean =>
+  run(program, ["--version"], { quiet: true }).status !== 0;
+
+function ensurePrograms(): void {
+  const wanted = PROGRAMS.filter(isMissing);
+  if (wanted.length === 0) return;
   const isRoot = process.getuid?.() === 0;
   const hasApt = run("apt-get", ["--version"], { quiet: true }).status === 0;
   if (isRoot && hasApt) {
-    process.stdout.write("Installing redis-server with apt-get (once) ...\n");
+    const packages = wanted.map(({ debian }) => debian);
+    process.stdout.write(`Installing ${packages.join(", ")} with apt-get (once) ...\n`);
     run("apt-get", ["update", "-qq"], { quiet: true });
-    run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "redis-server"], { quiet: true });
+    run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { quiet: true });
   }
-  if (run("redis-server", ["--version"], { quiet: true }).status !== 0) {
-    stop(
-      'The tests talk to a real Redis: install the program "redis-server" (Debian: "apt-get install redis-server") and run "npm test" again.',
-    );
-  }
+  const [missing] = wanted.filter(isMissing);
+  if (missing === undefined) return;
+  const { program, debian, why } = missing;
+  stop(
+    `The tests ${why}: install the program "${program}" (Debian: "apt-get install ${debian}") and run "npm test" again.`,
+  );
 }
 
 /** @keyv/sqlite brings a native module that compiles for over a minute: only the tests need it, so only they install it. */
@@ -63,17 +73,46 @@ function ensureNativeModules(): void {
   }
 }
 
-ensureRedis();
+interface TestFile {
+  readonly name: string;
+  readonly status: string;
+  readonly message: string;
+  readonly assertionResults: readonly { fullName: string; status: string; failureMessages: readonly string[] }[];
+}
+
+// Said once more at the end, where whoever sees only the last lines finds it.
+function failedTests(path: string): { name: string; failures: string }[] {
+  if (!existsSync(path)) return [];
+  const { testResults } = JSON.parse(readFileSync(path, "utf8")) as { testResults: readonly TestFile[] };
+  rmSync(path);
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const failed = assertionResults.filter((test) => test.status === "failed");
+    const tests = failed.map(({ fullName, failureMessages }) => ({
+      name: `FAILED  ${relative(root, name)}: ${fullName}`,
+      failures: firstLines(failureMessages.join("\n")),
+    }));
+    if (tests.length > 0 || status !== "failed") return tests;
+    return [{ name: `FAILED  ${relative(root, name)}`, failures: firstLines(message) }];
+  });
+}
+
+function firstLines(text: string): string {
+  return text.split("\n").slice(0, 12).join("\n");
+}
+
+ensurePrograms();
 ensureNativeModules();
 
 check("lint", ["biome", "ci", "."]);
 check("types", ["tsc", "-p", "tsconfig.json"]);
 check("build", ["node", join(root, "scripts", "build.ts")]);
-check("tests", ["vitest", "run"]);
+const results = join(tmpdir(), `breakwater-tests-${process.pid}.json`);
+check("tests", ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${results}`]);
 check("package", ["publint", "--strict"], ["attw", "--pack", ".", "--profile", "esm-only"]);
 check("unused code", ["knip"]);
 
 process.stdout.write("\n");
+for (const { name, failures } of failedTests(results)) process.stdout.write(`${name}\n${failures}\n\n`);
 for (const { name, ok, seconds } of checks) {
   process.stdout.write(`${ok ? "passed" : "FAILED"}  ${name.padEnd(12)} ${seconds.toFixed(1).padStart(6)} s\n`);
 }

@@ -13,10 +13,9 @@ import {
   runInScope,
   wrapClient,
 } from "./clients/index.ts";
-import type { Cluster, ClusterMember } from "./cluster/index.ts";
+import type { Cluster } from "./cluster/index.ts";
 import {
   type AccountBalance,
-  type Call,
   type Clock,
   ClosedError,
   createRuntime,
@@ -34,14 +33,10 @@ import {
   type Runtime,
   type Scope,
 } from "./core/index.ts";
+import { lint } from "./lint/index.ts";
 import { createMonitor, type Health, type Monitor, type MonitorOptions, type MonitorStats } from "./monitor/index.ts";
-import { type BreakerPolicy, breaker } from "./policies/breaker/index.ts";
-import { type BudgetPolicy, budget } from "./policies/budget/index.ts";
-import { type CachePolicy, cache } from "./policies/cache/index.ts";
-import { type CoalescePolicy, coalesce } from "./policies/coalesce/index.ts";
-import { type DeadlinePolicy, deadline } from "./policies/deadline/index.ts";
-import { type FallbackPolicy, fallback } from "./policies/fallback/index.ts";
-import { type HedgePolicy, hedge } from "./policies/hedge/index.ts";
+import { applySettings, buildPolicies, joinCluster } from "./optimizer-policies.ts";
+import type { BudgetPolicy } from "./policies/budget/index.ts";
 import {
   createJobs,
   type JobContext,
@@ -50,17 +45,10 @@ import {
   type JobOptions,
   type JobStatus,
   type Jobs,
-  type PoolPolicy,
-  pool,
 } from "./policies/pool/index.ts";
-import { type RateLimitPolicy, rateLimit } from "./policies/rate-limit/index.ts";
-import { type RetryPolicy, retry } from "./policies/retry/index.ts";
 import type { SemanticPolicy, SemanticTier } from "./policies/semantic/index.ts";
-import { type ThrottlePolicy, throttle } from "./policies/throttle/index.ts";
-import { type TimeoutPolicy, timeout } from "./policies/timeout/index.ts";
 import { type ProfileName, profileNamed } from "./profiles.ts";
-import { type Environment, type PolicySettings, type ResolvedSettings, resolveSettings } from "./settings.ts";
-import { memory } from "./stores/index.ts";
+import { type Environment, type PolicySettings, resolveSettings } from "./settings.ts";
 
 export interface OptimizerOptions extends PolicySettings {
   /** A named bundle of defaults. Default `"production"`. */
@@ -120,22 +108,6 @@ const OPTION_KEYS = [
   "clock",
   "random",
 ];
-
-interface Policies {
-  readonly deadline: DeadlinePolicy;
-  readonly cache: CachePolicy | undefined;
-  readonly semantic: SemanticPolicy | undefined;
-  readonly coalesce: CoalescePolicy | undefined;
-  readonly pool: PoolPolicy | undefined;
-  readonly fallback: FallbackPolicy | undefined;
-  readonly retry: RetryPolicy | undefined;
-  readonly hedge: HedgePolicy | undefined;
-  readonly budget: BudgetPolicy | undefined;
-  readonly breaker: BreakerPolicy | undefined;
-  readonly throttle: ThrottlePolicy | undefined;
-  readonly rateLimit: RateLimitPolicy | undefined;
-  readonly timeout: TimeoutPolicy | undefined;
-}
 
 export interface Optimizer {
   /** Policies, outermost first, and what they run on: for tools that take a line. */
@@ -206,11 +178,14 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
   const environment = options.environment ?? process.env;
   const runtime = createRuntime(definedParts(options));
   let current = resolveSettings(options.profile, options, environment);
-  const policies = buildPolicies(current, semanticOf(options.semantic), runtime);
-  const member = joined(options.cluster, policies, runtime);
+  const policies = buildPolicies(current, options.semantic, runtime);
+  const member = joinCluster(options.cluster, policies, runtime);
   const monitor = monitorOf(options.monitor ?? true, runtime);
   const inner = pipeline(...Object.values(policies).filter((policy): policy is Policy => policy !== undefined));
   const jobs: Jobs | undefined = policies.pool === undefined ? undefined : createJobs(policies.pool, runtime);
+
+  // Later, so that whoever listens from the next line on hears it.
+  queueMicrotask(() => tellFindings(options, runtime));
 
   let closed = false;
   const line: Line = {
@@ -275,67 +250,20 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
   };
 }
 
-function buildPolicies(settings: ResolvedSettings, semantic: SemanticTier | undefined, runtime: Runtime): Policies {
-  const { timeout: timers } = settings;
-  const { total = false, ...attemptTimers } = timers ?? {};
-  const attemptRing = {
-    budget: settings.budget && budget(settings.budget, runtime),
-    breaker: settings.breaker && breaker(settings.breaker, runtime),
-    throttle: settings.throttle && throttle(settings.throttle, runtime),
-    rateLimit: settings.rateLimit && rateLimit(settings.rateLimit, runtime),
-    timeout: timers && timeout(attemptTimers, runtime),
-  };
-  return {
-    // Always there: a scope may set a deadline where the options set none.
-    deadline: deadline({ total }, runtime),
-    cache: settings.cache && cache({ tiers: [memory()], ...settings.cache }, runtime),
-    semantic: semantic?.open(runtime),
-    coalesce: settings.coalesce && coalesce(settings.coalesce, runtime),
-    pool: settings.pool && pool(settings.pool, runtime),
-    fallback: settings.fallback && fallback(settings.fallback, runtime),
-    retry: settings.retry && retry(settings.retry, runtime),
-    hedge: settings.hedge && hedge({ spare: (call) => healthy(attemptRing.breaker, call), ...settings.hedge }, runtime),
-    ...attemptRing,
-  };
-}
+/** Rules whose finding this process has been warned of. */
+const warnedOf = new Set<string>();
 
-function joined(
-  given: Cluster | false | undefined,
-  { rateLimit: limiter, breaker: circuits }: Policies,
-  runtime: Runtime,
-): ClusterMember | undefined {
-  if (given === undefined || given === false) return undefined;
-  if (typeof given !== "object" || given === null || typeof given.open !== "function") {
-    throw new OptionError("cluster", given, 'what cluster() of "breakwater/cluster" gives, or false');
+function tellFindings(options: OptimizerOptions, { events }: Runtime): void {
+  const heard = events.wants("lint.finding");
+  for (const { severity: level, ...finding } of lint(options)) {
+    const { rule, where, message, change } = finding;
+    if (heard) {
+      events.emit("lint.finding", undefined, { ...finding, level });
+    } else if (level !== "info" && !warnedOf.has(rule)) {
+      warnedOf.add(rule);
+      process.emitWarning(`${where}: ${message}`, { type: "BreakwaterWarning", code: rule, detail: change });
+    }
   }
-  const member = given.open(runtime);
-  limiter?.share(member.quotas);
-  if (circuits !== undefined) member.shareBreaker(circuits);
-  return member;
-}
-
-// A provider that is ill is slow, and a second try would only add to it.
-function healthy(breakers: BreakerPolicy | undefined, call: Call): boolean {
-  return breakers === undefined || breakers.isClosed(call);
-}
-
-// What is built once (tiers, a limiter of the user's own) stays; everything else may change.
-function applySettings(policies: Policies, settings: ResolvedSettings): void {
-  const { total = false, ...attemptTimers } = settings.timeout ?? {};
-  const { tiers: _tiers, ...cacheTunables } = settings.cache ?? {};
-  const { limiter: _limiter, ...limits } = settings.rateLimit ?? {};
-  policies.deadline.update({ total });
-  policies.cache?.update(cacheTunables);
-  policies.coalesce?.update(settings.coalesce ?? {});
-  policies.pool?.update(settings.pool ?? {});
-  policies.fallback?.update(settings.fallback ?? {});
-  policies.retry?.update(settings.retry ?? {});
-  policies.hedge?.update(settings.hedge ?? {});
-  policies.budget?.update(settings.budget ?? {});
-  policies.breaker?.update(settings.breaker ?? {});
-  policies.throttle?.update(settings.throttle ?? {});
-  policies.rateLimit?.update(limits);
-  policies.timeout?.update(attemptTimers);
 }
 
 function monitorOf(options: MonitorOptions | boolean, runtime: Runtime): Monitor {
@@ -349,12 +277,6 @@ function definedParts({ clock, random }: OptimizerOptions): { clock?: Clock; ran
     ...(clock !== undefined && { clock }),
     ...(random !== undefined && { random: functionOf("random", random) }),
   };
-}
-
-function semanticOf(given: SemanticTier | false | undefined): SemanticTier | undefined {
-  if (given === undefined || given === false) return undefined;
-  if (typeof given === "object" && given !== null && typeof given.open === "function") return given;
-  throw new OptionError("semantic", given, 'what semantic() of "breakwater/semantic" gives, or false');
 }
 
 const optimizers = new WeakMap<object, Optimizer>();

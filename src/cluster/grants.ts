@@ -92,22 +92,27 @@ export class Grants {
     grant.left -= taken;
     grant.used += taken;
     this.#total -= taken;
-    if (grant.left <= 0) this.#grants.shift();
-    if (this.#grants.length === 0) this.#empty();
+    if (grant.left > 0) return taken;
+    this.#grants.shift();
+    this.#forget(grant);
     return taken;
   }
 
   #shrink(amount: number): void {
     this.#total -= amount;
     this.#grants = this.#grants.filter(({ left }) => left > 0);
-    if (this.#grants.length === 0) this.#empty();
-    else this.#lastAt = Math.max(...this.#grants.map((grant) => readyAt(grant, grant.left)));
+    this.#findLast();
   }
 
-  // Rounding must not leave a trace of what is gone.
-  #empty(): void {
-    this.#total = 0;
-    this.#lastAt = Number.NEGATIVE_INFINITY;
+  // One that is used up may have reached further than those that begin later.
+  #forget(grant: Grant): void {
+    if (this.#grants.length === 0 || readyAt(grant, 0) >= this.#lastAt) this.#findLast();
+  }
+
+  #findLast(): void {
+    // Rounding must not leave a trace of what is gone.
+    if (this.#grants.length === 0) this.#total = 0;
+    this.#lastAt = Math.max(...this.#grants.map((grant) => readyAt(grant, grant.left)));
   }
 }
 

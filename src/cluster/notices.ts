@@ -33,6 +33,8 @@ export class Notices {
   readonly #name = randomUUID();
   #subscription: Subscription | undefined;
   #processes: number;
+  /** The server's time as of which that is so. */
+  #countedAt = 0;
   /** The number of the last thing told that is known. */
   #seq = "";
   #beating: Promise<void> | undefined;
@@ -78,6 +80,8 @@ export class Notices {
   }
 
   found(): void {
+    // It may be another server, with a clock of its own.
+    this.#countedAt = 0;
     if (!this.#closed) this.#tellAll();
   }
 
@@ -107,8 +111,12 @@ export class Notices {
     } catch {
       return;
     }
-    const { processes, birth, key, seq, origin, field, forMs } = content;
-    if (processes !== undefined) this.#count(Number(processes));
+    const { processes, at, birth, key, seq, origin, field, forMs } = content;
+    if (processes !== undefined) {
+      // If signs of life went lost, ours may be among them.
+      if (Number(processes) < this.#processes) this.beatSoon();
+      this.#count(Number(processes), Number(at));
+    }
     if (typeof birth === "string") this.#options.reborn(String(key), birth);
     if (seq === undefined) return;
     this.#passed(String(seq));
@@ -124,8 +132,11 @@ export class Notices {
     else this.beatSoon();
   }
 
-  #count(processes: number): void {
-    if (processes >= 1) this.#processes = processes;
+  // An answer and a message come on different ways, and may overtake one another.
+  #count(processes: number, at: number): void {
+    if (!(processes >= 1 && at >= this.#countedAt)) return;
+    this.#processes = processes;
+    this.#countedAt = at;
   }
 
   #beatIn(ms: number): void {
@@ -154,8 +165,8 @@ export class Notices {
     } catch {
       return;
     }
-    const [processes, seq, ...notices] = (Array.isArray(reply) ? reply : []).map(String);
-    this.#count(Number(processes));
+    const [processes, at, seq, ...notices] = (Array.isArray(reply) ? reply : []).map(String);
+    this.#count(Number(processes), Number(at));
     if (seq !== undefined) this.#seq = seq;
     for (let index = 0; index + 1 < notices.length; index += 2) {
       const notice = noticeOf(notices[index], Number(notices[index + 1]));

@@ -135,7 +135,7 @@ return cjson.encode(reply)`;
 
 /**
  * One sign of life. Two keys: who lives, by when that ends; what is told. ARGV: name, milliseconds that it counts (0: it
- * leaves), the number of the last thing known, the channel, where all are told of another number of processes. Gives how many live, the present number, and everything told that still
+ * leaves), the number of the last thing known, the channel, where all are told of another number of processes. Gives how many live, as of when, the present number, and everything told that still
  * holds if that is another one: field, milliseconds left.
  */
 export const HEARTBEAT = `${NOW}
@@ -148,9 +148,9 @@ else
   redis.call('PEXPIRE', live, ARGV[2])
 end
 changed = changed + redis.call('ZREMRANGEBYSCORE', live, '-inf', text(now))
-local reply = { redis.call('ZCARD', live), redis.call('HGET', told, 'seq') or '0' }
-if changed > 0 then redis.call('PUBLISH', ARGV[4], cjson.encode({ processes = reply[1] })) end
-if reply[2] == ARGV[3] then return reply end
+local reply = { redis.call('ZCARD', live), text(now), redis.call('HGET', told, 'seq') or '0' }
+if changed > 0 then redis.call('PUBLISH', ARGV[4], cjson.encode({ processes = reply[1], at = reply[2] })) end
+if reply[3] == ARGV[3] then return reply end
 local all = redis.call('HGETALL', told)
 for i = 1, #all, 2 do
   local leftMs = all[i] ~= 'seq' and tonumber(all[i + 1]) - now or 0

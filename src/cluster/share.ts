@@ -3,6 +3,8 @@ import { Demand } from "./demand.ts";
 import { type Granted, type LimitHost, LimitShare, type Statement } from "./limit.ts";
 import { limitsOf, limitsText } from "./limits-text.ts";
 
+/** The keys whose limits a provider tells: see `SharedQuotas`. */
+const PROVIDERS = "target/";
 /** How often the server is told what was used, given back or owed, if nothing else takes it there. */
 const NEWS_EVERY_MS = 500;
 /** How often a long window that is used up is looked at, since others may give something back. */
@@ -74,9 +76,8 @@ export class KeyShare implements QuotaShare {
     this.key = key;
     this.#holder = holder;
     this.#host = host;
-    this.setLimits(limits, host.clock.now());
-    // What others have been told of a provider's limits, the server knows.
-    if (limits.length === 0 && key.startsWith("target/")) this.#schedule();
+    this.setLimits(limits);
+    if (this.#asksForLimits) this.#schedule();
   }
 
   delay(amounts: QuotaAmounts, now: number): number {
@@ -108,7 +109,7 @@ export class KeyShare implements QuotaShare {
     if (this.#limits.some(({ hasNews }) => hasNews)) this.#host.activate(this);
   }
 
-  setLimits(limits: readonly QuotaLimit[], _now: number): void {
+  setLimits(limits: readonly QuotaLimit[]): void {
     const text = limitsText(limits);
     if (text === this.#text) return;
     this.#adopt(limits, text);
@@ -194,6 +195,11 @@ export class KeyShare implements QuotaShare {
     return ms;
   }
 
+  // What others have been told of a provider's limits, the server knows.
+  get #asksForLimits(): boolean {
+    return this.#limits.length === 0 && this.#birth === "" && this.key.startsWith(PROVIDERS);
+  }
+
   /** What waits here, and what is expected to come soon. */
   #wanted({ unit, leadMs }: LimitShare, now: number): number {
     return this.#holder.waiting()[unit] + this.#demand.ahead(unit, leadMs, now);
@@ -216,7 +222,7 @@ export class KeyShare implements QuotaShare {
   }
 
   #isDue(now: number): boolean {
-    if (this.#told || this.#rejoins || (this.#limits.length === 0 && this.#birth === "")) return true;
+    if (this.#told || this.#rejoins || this.#asksForLimits) return true;
     if (now >= this.#drawnAt + NEWS_EVERY_MS && this.#limits.some(({ hasNews }) => hasNews)) return true;
     if (now < this.#askAgainAt) {
       this.#lookAt(this.#askAgainAt, now);
@@ -242,13 +248,14 @@ export class KeyShare implements QuotaShare {
     this.#rejoins = false;
     try {
       this.#receive(await this.#host.draw(this.key, request));
+      this.#drawing = false;
+      this.#look();
     } catch {
+      this.#drawing = false;
       this.#told ||= told;
       for (const limit of limits) limit.failed(request.units[limit.name] as Statement);
     }
-    this.#drawing = false;
     if (this.#closed) void this.leave();
-    else this.#look();
   }
 
   #request(askOf: (limit: LimitShare) => number, now: number): DrawRequest {

@@ -1,4 +1,4 @@
-import { byteCount, durationMs } from "../core/index.ts";
+import { durationMs } from "../core/index.ts";
 import type { OptimizerOptions } from "../optimizer.ts";
 import { BREAKER_DEFAULTS } from "../policies/breaker/index.ts";
 import type { BudgetOptions } from "../policies/budget/index.ts";
@@ -9,7 +9,7 @@ import { RETRY_DEFAULTS } from "../policies/retry/index.ts";
 import { CLIENT_THROTTLING_DEFAULTS, THROTTLE_DEFAULTS } from "../policies/throttle/index.ts";
 import { TIMEOUT_DEFAULTS } from "../policies/timeout/index.ts";
 import { type ResolvedSettings, resolveSettings } from "../settings.ts";
-import { MEMORY_DEFAULTS } from "../stores/index.ts";
+import { memory } from "../stores/index.ts";
 import { type LintFacts, type ReadFacts, readFacts } from "./facts.ts";
 
 /** The options of `createOptimizer`. */
@@ -148,14 +148,8 @@ function readCache({ cache }: ResolvedSettings): LineReading["cache"] {
     tierTimeoutMs: durationMs("cache.tierTimeout", told.tierTimeout),
     leaseMs: told.lease === false ? OFF : durationMs("cache.lease", told.lease),
     leaseWaitMs: durationMs("cache.leaseWait", told.leaseWait),
-    memoryBytes: (tiers ?? [{ maxBytes: MEMORY_DEFAULTS.maxBytes }]).reduce((sum, tier) => sum + bytesOf(tier), 0),
+    memoryBytes: (tiers ?? [memory()]).reduce((sum, { maxBytes = 0 }) => sum + maxBytes, 0),
   };
-}
-
-// Tiers of others need not tell; those of Redis and files are not in this process.
-function bytesOf(tier: object): number {
-  const { maxBytes } = tier as { readonly maxBytes?: unknown };
-  return maxBytes === undefined ? 0 : byteCount("cache.tiers", maxBytes);
 }
 
 /** The types allow `undefined` for what is not given; the settings have left it out. */

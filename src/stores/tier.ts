@@ -11,6 +11,8 @@ export interface Tier {
   readonly name: string;
   /** Longest time to keep an entry here, in milliseconds; absent: as long as the cache says. */
   readonly ttlMs?: number | undefined;
+  /** Most bytes of heap that it takes; absent where it keeps its entries elsewhere, or does not tell. */
+  readonly maxBytes?: number | undefined;
   /** Returns at once and does not throw: a store that cannot be reached says so when it is used. */
   open(runtime: Runtime): Store;
 }

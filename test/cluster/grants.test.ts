@@ -39,6 +39,15 @@ describe("units that are held", () => {
     expect(grants.lastAt).toBe(Number.NEGATIVE_INFINITY);
   });
 
+  it("end with the last that is left, when one that began sooner and reached further is used up", () => {
+    const grants = new Grants();
+    grants.add(49, 0, 0.02, 0);
+    grants.add(1, 601, 0.02, 0);
+    expect(grants.lastAt).toBe(2_450);
+    grants.take(49);
+    expect(grants.lastAt).toBe(651);
+  });
+
   it("are never lost or made up, whatever is done with them", () => {
     const steps = fc.oneof(
       fc.record({
@@ -68,6 +77,7 @@ describe("units that are held", () => {
           expect(grants.readyAt(held + 1)).toBe(Number.POSITIVE_INFINITY);
         }
       }),
+      { numRuns: 2_000 },
     );
   });
 });

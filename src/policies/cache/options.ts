@@ -24,6 +24,8 @@ export interface CacheTier {
   readonly name: string;
   /** Longest time to keep an entry in it, in milliseconds. */
   readonly ttlMs?: number | undefined;
+  /** Most bytes of heap that it takes; absent where it takes none worth mentioning, or does not tell. */
+  readonly maxBytes?: number | undefined;
   open(runtime: Runtime): Store;
 }
 

@@ -1,4 +1,5 @@
 import { type Meter, PastLimit, type Unit } from "./meter.ts";
+import { RecentUse } from "./recent-use.ts";
 
 // Rounding of a computed delay must not make a waiter wait a second time for a billionth of a millisecond.
 const NEGLIGIBLE_MS = 1e-6;
@@ -32,6 +33,7 @@ export class Gcra implements Meter {
   #levelAt: number;
   #slewedAt: number;
   readonly #pastLimit = new PastLimit();
+  readonly #recent: RecentUse;
 
   /** `burstMs` is how much of the window's units may come at once; never less than 1 unit. */
   constructor(unit: Unit, limit: number, windowMs: number, burstMs: number, now: number) {
@@ -42,6 +44,7 @@ export class Gcra implements Meter {
     this.#levelAt = now;
     this.#slewedAt = now;
     this.since = now;
+    this.#recent = new RecentUse(now);
     this.#sizeBurst();
   }
 
@@ -70,6 +73,7 @@ export class Gcra implements Meter {
     const level = this.spares && since < now ? this.#spared(now, since) : this.taken(now);
     this.#level = level + Math.min(amount, this.#limit);
     this.#levelAt = now;
+    this.#recent.add(amount, now);
   }
 
   correct(estimate: number, used: number, takenAt: number, now: number): void {
@@ -77,6 +81,7 @@ export class Gcra implements Meter {
     // What was taken before this meter existed cannot be given back to it.
     if (takenAt < this.since) change = Math.max(0, change);
     const level = this.taken(now);
+    this.#recent.add(change, now);
     this.#setLevel(level + change, now, this.#lowest(level, change));
   }
 
@@ -113,6 +118,12 @@ export class Gcra implements Meter {
   taken(now: number): number {
     const fallen = ((now - this.#levelAt) * this.#limit) / this.windowMs;
     return this.#level <= 0 ? this.#level : Math.max(0, this.#level - fallen);
+  }
+
+  free(now: number): number {
+    const atOnce = 1 - Math.max(0, this.taken(now)) / this.#burst;
+    const flowing = 1 - (this.#recent.perMs(now) * this.windowMs) / this.#limit;
+    return Math.max(0, Math.min(atOnce, flowing));
   }
 
   #spared(now: number, since: number): number {

@@ -1,4 +1,11 @@
-import { defaultRuntime, OptionError, type Policy, type Runtime, type SharedQuotas } from "../../core/index.ts";
+import {
+  type Call,
+  defaultRuntime,
+  OptionError,
+  type Policy,
+  type Runtime,
+  type SharedQuotas,
+} from "../../core/index.ts";
 import { BottleneckEngine } from "./bottleneck.ts";
 import { Limiter } from "./limiter.ts";
 import { type RateLimitOptions, readRateLimitOptions } from "./options.ts";
@@ -21,6 +28,11 @@ export interface RateLimitPolicy extends Policy {
    * back ends that. Without effect for a `limiter` of your own.
    */
   share(quotas: SharedQuotas): () => void;
+  /**
+   * Whether a call like this one would pass at once, and at least `share` (0 to 1) of each of its limits is free: of what it
+   * takes at once, and of what it lets flow in ten seconds. That is what a hedge asks. Always true for a `limiter` of your own, which cannot be asked.
+   */
+  hasRoom(call: Call, share: number): boolean;
   snapshot(): RateLimitSnapshot;
   close(): void;
 }
@@ -55,6 +67,7 @@ export function rateLimit(options: RateLimitOptions = {}, runtime: Runtime = def
         throw new OptionError("rateLimit", changes, "no changes while a limiter of your own is used: change that one");
       },
       share: () => () => {},
+      hasRoom: () => true,
       snapshot: () => engine.snapshot(),
       close: () => engine.close(),
     };
@@ -72,6 +85,7 @@ export function rateLimit(options: RateLimitOptions = {}, runtime: Runtime = def
       limiter.configure(settings);
     },
     share: (quotas) => limiter.share(quotas),
+    hasRoom: (call, share) => limiter.hasRoom(call, share),
     snapshot: () => limiterSnapshot(limiter.state(), runtime.clock.now()),
     close: () => limiter.close(),
   };

@@ -104,6 +104,12 @@ export class Key {
     return this.share === undefined ? ms : Math.max(ms, this.share.delay(cost, now));
   }
 
+  /** Whether `call` would pass here now, with nobody waiting and at least this share of every limit free before it. */
+  hasRoom(call: CallCost, share: number, now: number): boolean {
+    if (this.waiting > 0 || this.#running > this.concurrency * (1 - share)) return false;
+    return this.delay(call, now) === 0 && this.meters.every((meter) => meter.free(now) >= share);
+  }
+
   /** The same for a newcomer, who lets those before it go first; a guess where it depends on what is under way. */
   expectedDelay(call: CallCost, level: number, now: number): number {
     const ahead = this.#queue?.aheadOf(level) ?? 0;

@@ -81,6 +81,14 @@ export class Limiter {
     return obstacle === undefined ? this.#send(passage, now) : this.#wait(passage, obstacle, now);
   }
 
+  hasRoom(call: Call, share: number): boolean {
+    const now = this.#runtime.clock.now();
+    const { keys, target } = this.#keys.routeOf(call, now);
+    const accounting = accountingOf(this.#settings.accounting, call.provider);
+    const cost = expectedCost(call, this.#estimator.estimate(call), accounting, target.outputRatio);
+    return keys.every((key) => key.hasRoom(cost, share, now));
+  }
+
   configure(settings: RateLimitSettings): void {
     const now = this.#runtime.clock.now();
     this.#settings = settings;

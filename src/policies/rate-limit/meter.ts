@@ -29,6 +29,8 @@ export interface Meter {
   setLimit(limit: number, now: number): void;
   /** What is taken and has not flown off yet. */
   taken(now: number): number;
+  /** The share of the limit, 0 to 1, that is not used: of what may come at once, and of what flows. */
+  free(now: number): number;
 }
 
 /**

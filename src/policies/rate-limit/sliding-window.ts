@@ -83,6 +83,10 @@ export class SlidingWindow implements Meter {
     return this.#total;
   }
 
+  free(now: number): number {
+    return Math.max(0, 1 - this.taken(now) / this.#limit);
+  }
+
   #add(amount: number, now: number): void {
     this.#total += amount;
     const last = this.#slots.at(-1);

@@ -52,6 +52,7 @@ export function memory(options: MemoryOptions = {}): Tier {
   return {
     name: "memory",
     ttlMs: ttl === undefined ? undefined : durationMs("memory.ttl", ttl, { min: 1 }),
+    maxBytes: bounds.maxBytes,
     open: (runtime) => new MemoryStore(bounds, eviction, runtime),
   };
 }
