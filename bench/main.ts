@@ -3,7 +3,14 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-const NOT_BENCHMARKS = ["main", "measure", "flow/goodput-clients", "flow/harness", "flow/virtual-globals"];
+const NOT_BENCHMARKS = [
+  "main",
+  "measure",
+  "data/traces",
+  "flow/goodput-clients",
+  "flow/harness",
+  "flow/virtual-globals",
+];
 const all = readdirSync(import.meta.dirname, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts") && !file.endsWith("-child.ts"))
   .map((file) => file.replace(/\.ts$/, ""))

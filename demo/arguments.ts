@@ -8,6 +8,10 @@ export interface Arguments {
   readonly model: string;
   /** A real provider; absent: the simulated one. */
   readonly baseURL: string | undefined;
+  /** Goes on with the traffic, and with it the dashboard, until Ctrl-C. */
+  readonly stay: boolean;
+  /** Where the dashboard listens; 0 takes any port that is free. */
+  readonly port: number;
   readonly help: boolean;
 }
 
@@ -25,11 +29,14 @@ error bodies are those of OpenAI's API.
   --base-url URL a real OpenAI-compatible provider instead of the simulated one, for example
                  https://api.openai.com/v1; the key is read from OPENAI_API_KEY. Only the wrapped client runs then.
                  Every call costs money: start with --calls 20 --speed 1
+  --stay         keep the traffic and the dashboard going after the comparison, until Ctrl-C
+  --port N       port of the dashboard on 127.0.0.1 (default 9464; any free one where that is taken)
   --help         this text
 
 Examples:
   npm start
   npm start -- --calls 500
+  npm start -- --stay
   OPENAI_API_KEY=... npm start -- --base-url https://api.openai.com/v1 --calls 20 --speed 1
 `;
 
@@ -43,6 +50,8 @@ export function readArguments(argv: readonly string[]): Arguments {
       seed: { type: "string", default: "1" },
       model: { type: "string", default: "gpt-4o-mini" },
       "base-url": { type: "string" },
+      stay: { type: "boolean", default: false },
+      port: { type: "string", default: "9464" },
       help: { type: "boolean", default: false },
     },
   });
@@ -52,12 +61,17 @@ export function readArguments(argv: readonly string[]): Arguments {
   if (baseURL !== undefined && !process.env["OPENAI_API_KEY"]) {
     throw new Error("--base-url needs the provider's key in the variable OPENAI_API_KEY");
   }
+  if (baseURL !== undefined && values.stay) {
+    throw new Error("--stay sends calls without end, and those of a real provider cost money: leave --base-url out");
+  }
   return {
     calls: wholeNumber("--calls", values.calls, 1, TRACE_LENGTH_MAX),
     speed: wholeNumber("--speed", values.speed, 1, 60),
     seed: wholeNumber("--seed", values.seed, 0, 2 ** 32 - 1),
     model: values.model,
     baseURL,
+    stay: values.stay,
+    port: wholeNumber("--port", values.port, 0, 65_535),
     help: values.help,
   };
 }

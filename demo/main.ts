@@ -1,21 +1,15 @@
 /** The main job, `npm start`: recorded traffic through a bare client and through a wrapped one, compared. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import OpenAI from "openai";
-import { createOptimizer, formatReport, type Optimizer, scoped, withOptimization } from "../src/index.ts";
 import { type Arguments, HELP, readArguments } from "./arguments.ts";
 import { compare, type PassSummary, summarise } from "./comparison.ts";
 import { type Progress, runPass, type Send, type Target } from "./pass.ts";
-import { type ProviderPlan, type RunningProvider, startProvider } from "./provider.ts";
+import { type ProviderPlan, startProvider } from "./provider.ts";
 import { createWorkload, type Workload } from "./workload.ts";
+import { prices, startWrapped } from "./wrapped.ts";
 
-type Prices = Readonly<
-  Record<string, { readonly input: number; readonly cachedInput: number; readonly output: number }>
->;
-
-const prices = JSON.parse(readFileSync(join(import.meta.dirname, "data", "prices.json"), "utf8")) as Prices;
 const stop = new AbortController();
 const OUTAGE_MS = 1000;
+const STAY_OUTAGE_EVERY_MS = 120_000;
 
 async function main(args: Arguments): Promise<void> {
   const workload = createWorkload(args.calls, args.speed, args.seed);
@@ -23,18 +17,33 @@ async function main(args: Arguments): Promise<void> {
   describeJob(args, workload, plan);
   const summaries: PassSummary[] = [];
   if (args.baseURL === undefined) summaries.push(await barePass(args, workload, plan));
-  if (!stop.signal.aborted) summaries.push(await wrappedPass(args, workload, plan));
-  console.log(`\n${compare(summaries, prices[args.model], args.speed)}`);
+  if (stop.signal.aborted) {
+    console.log(`\n${compare(summaries, prices[args.model], args.speed)}`);
+    return;
+  }
+  const wrapped = await startWrapped(args, plan, stop.signal);
+  try {
+    console.log(`Dashboard while it runs: ${wrapped.dashboard}`);
+    summaries.push(await wrapped.pass(workload, showProgress("with Breakwater")));
+    console.log(`\n${compare(summaries, prices[args.model], args.speed)}`);
+    if (args.stay && !stop.signal.aborted) {
+      console.log(`\nThe traffic goes on, with an outage every other minute: ${wrapped.dashboard} (Ctrl-C ends it)`);
+      await wrapped.goOn();
+    }
+  } finally {
+    await wrapped.close();
+  }
 }
 
 /** Limits 5 % above what the traffic needs on average, so that every burst meets them; an outage in the middle. */
-function planFor(workload: Workload, { speed, seed, calls }: Arguments): ProviderPlan {
+function planFor(workload: Workload, { speed, seed, calls, stay }: Arguments): ProviderPlan {
   const minutes = Math.max(1, workload.recordedSeconds / speed) / 60;
   const lengthMs = minutes * 60_000;
   return {
     requestsPerMinute: Math.ceil((calls / minutes) * 1.05),
     tokensPerMinute: Math.ceil((Math.max(workload.recordedTokens, calls * 1024) / minutes) * 1.3),
     outage: { from: lengthMs * 0.4, to: lengthMs * 0.4 + Math.min(OUTAGE_MS, lengthMs * 0.1) },
+    ...(stay && { outageEveryMs: STAY_OUTAGE_EVERY_MS }),
     speed,
     seed,
   };
@@ -72,31 +81,6 @@ async function barePass(args: Arguments, workload: Workload, plan: ProviderPlan)
   } finally {
     await provider.close();
   }
-}
-
-async function wrappedPass(args: Arguments, workload: Workload, plan: ProviderPlan): Promise<PassSummary> {
-  const provider: RunningProvider | undefined = args.baseURL === undefined ? await startProvider(plan) : undefined;
-  // The limits are not told: they are learned from the provider's headers.
-  const optimizer = createOptimizer({ pool: { concurrency: 256 }, monitor: { prices } });
-  try {
-    const bare = new OpenAI(
-      provider === undefined ? { baseURL: args.baseURL } : { apiKey: "sk-simulated", baseURL: provider.url },
-    );
-    const client = withOptimization(bare, optimizer);
-    const send: Send = (call, body, signal) =>
-      client.chat.completions.create(body, scoped({ priority: call.priority }, { signal }));
-    const results = await runPass(workload.calls, targetOf(args), send, showProgress("with Breakwater"), stop.signal);
-    const summary = summarise("with Breakwater", results, await provider?.summary(), optimizer.stats());
-    if (provider === undefined) console.log(`\n${formatReport(optimizer.monitor.report({ minutes: 60 }))}`);
-    return summary;
-  } finally {
-    await close(optimizer, provider);
-  }
-}
-
-async function close(optimizer: Optimizer, provider: RunningProvider | undefined): Promise<void> {
-  await optimizer.close();
-  await provider?.close();
 }
 
 function targetOf({ model, baseURL }: Arguments): Target {

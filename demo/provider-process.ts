@@ -6,17 +6,19 @@ interface Start {
   readonly options: Omit<ProviderModelOptions, "clock" | "faults">;
   /** When the provider has no capacity, milliseconds after its start. */
   readonly outage: { readonly from: number; readonly to: number };
+  readonly outageEveryMs: number | undefined;
 }
 
 const SECOND_MS = 1000;
 
-process.once("message", async ({ options, outage }: Start) => {
+process.once("message", async ({ options, outage, outageEveryMs = Number.POSITIVE_INFINITY }: Start) => {
   const { url, provider, close } = await startSimulatedProvider({
     ...options,
     logSize: 100_000,
     faults: ({ at, chance, path }) => {
       if (!path.endsWith("/chat/completions")) return undefined;
-      if (at >= outage.from && at < outage.to) return { kind: "overloaded", status: 503, hint: "none" };
+      const phase = at % outageEveryMs;
+      if (phase >= outage.from && phase < outage.to) return { kind: "overloaded", status: 503, hint: "none" };
       if (chance < 0.01) return { kind: "status", status: 500 };
       if (chance < 0.02) return { kind: "cut", afterChunks: 0 };
       if (chance < 0.03) return { kind: "slowStart", factor: 10 };

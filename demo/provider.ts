@@ -23,6 +23,8 @@ export interface ProviderPlan {
   readonly requestsPerMinute: number;
   readonly tokensPerMinute: number;
   readonly outage: { readonly from: number; readonly to: number };
+  /** From one outage to the next; absent: there is one. */
+  readonly outageEveryMs?: number;
   readonly speed: number;
   readonly seed: number;
 }
@@ -39,6 +41,7 @@ export async function startProvider(plan: ProviderPlan): Promise<RunningProvider
       latency: { firstToken: 650 / plan.speed, perInputToken: 0.1 / plan.speed, perToken: 21 / plan.speed },
     },
     outage: plan.outage,
+    outageEveryMs: plan.outageEveryMs,
   });
   const { url } = await answer<{ url: string }>(child);
   return {

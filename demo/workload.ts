@@ -41,9 +41,10 @@ interface Row {
 
 /**
  * Recorded arrival times and token counts with real questions in them, compressed in time. The same seed gives the
- * same calls. The questions are padded with earlier ones, as a conversation is, to the recorded length.
+ * same calls. The questions are padded with earlier ones, as a conversation is, to the recorded length. Another round has
+ * other prompts.
  */
-export function createWorkload(count: number, speed: number, seed: number): Workload {
+export function createWorkload(count: number, speed: number, seed: number, round = 0): Workload {
   const random = seededRandom(seed);
   const rows = readTrace().slice(0, count);
   const questions = readFileSync(join(DATA, "banking77-questions.txt"), "utf8").trim().split("\n");
@@ -52,7 +53,7 @@ export function createWorkload(count: number, speed: number, seed: number): Work
   const calls = rows.map((row, index): PlannedCall => {
     const repeated =
       prompts.length > 0 && random() < REPEAT_SHARE ? prompts[Math.floor(random() * prompts.length)] : undefined;
-    if (repeated === undefined) prompts.push(promptOf(questions, index, row.inputTokens));
+    if (repeated === undefined) prompts.push(promptOf(questions, index + round * count, row.inputTokens));
     else repeats++;
     return {
       atMs: row.atMs / speed,

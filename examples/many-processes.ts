@@ -25,7 +25,7 @@ async function work(url: string): Promise<void> {
   const telling = setInterval(() => {
     process.send?.(answered);
     answered = 0;
-  }, 500);
+  }, 100);
   await once(process, "disconnect");
   clearInterval(asking);
   clearInterval(telling);
@@ -52,9 +52,11 @@ async function show(): Promise<void> {
   await Promise.all(workers.map((worker) => once(worker, "message")));
 
   const watch = async (what: string): Promise<void> => {
+    // What may come at once does so at the beginning.
+    await sleep(700);
     answered = [];
-    await sleep(2_050);
-    const perSecond = Math.round(answered.reduce((sum, count) => sum + count, 0) / 2);
+    await sleep(1_500);
+    const perSecond = Math.round(answered.reduce((sum, count) => sum + count, 0) / 1.5);
     console.log(`${what.padEnd(16)} ${perSecond} of ${REQUESTS_PER_MINUTE / 60} calls/s, ${PROCESSES * 100} asked for`);
   };
   await watch("together");

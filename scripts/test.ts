@@ -32,7 +32,11 @@ function stop(sentence: string): never {
 }
 
 /** Programs that the tests run, each with the Debian package that brings it. */
-const PROGRAMS = [{ program: "redis-server", debian: "redis-server", why: "talk to a real Redis" }] as const;
+const PROGRAMS = [
+  { program: "redis-server", debian: "redis-server", why: "talk to a real Redis" },
+  { program: "chromium", debian: "chromium", why: "open the dashboard in a real browser" },
+  { program: "promtool", debian: "prometheus", why: "let Prometheus judge what it would scrape" },
+] as const;
 
 const isMissing = ({ program }: { program: string }): boolean =>
   run(program, ["--version"], { quiet: true }).status !== 0;
@@ -104,7 +108,7 @@ ensurePrograms();
 ensureNativeModules();
 
 check("lint", ["biome", "ci", "."]);
-check("types", ["tsc", "-p", "tsconfig.json"]);
+check("types", ["tsc", "-p", "tsconfig.json"], ["tsc", "-p", join("src", "dashboard", "page", "tsconfig.json")]);
 check("build", ["node", join(root, "scripts", "build.ts")]);
 const results = join(tmpdir(), `breakwater-tests-${process.pid}.json`);
 check("tests", ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${results}`]);

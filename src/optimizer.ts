@@ -34,7 +34,14 @@ import {
   type Scope,
 } from "./core/index.ts";
 import { lint } from "./lint/index.ts";
-import { createMonitor, type Health, type Monitor, type MonitorOptions, type MonitorStats } from "./monitor/index.ts";
+import {
+  createMonitor,
+  type Health,
+  type Monitor,
+  type MonitorOptions,
+  type MonitorStats,
+  semconvOf,
+} from "./monitor/index.ts";
 import { applySettings, buildPolicies, joinCluster } from "./optimizer-policies.ts";
 import type { BudgetPolicy } from "./policies/budget/index.ts";
 import {
@@ -49,6 +56,7 @@ import {
 import type { SemanticPolicy, SemanticTier } from "./policies/semantic/index.ts";
 import { type ProfileName, profileNamed } from "./profiles.ts";
 import { type Environment, type PolicySettings, resolveSettings } from "./settings.ts";
+import { type SystemMetrics, type SystemOptions, systemMetrics, type Watched } from "./system/index.ts";
 
 export interface OptimizerOptions extends PolicySettings {
   /** A named bundle of defaults. Default `"production"`. */
@@ -64,6 +72,11 @@ export interface OptimizerOptions extends PolicySettings {
   readonly cluster?: Cluster | false | undefined;
   /** Metrics and alerts. Default on, with the built-in alert rules; `false` counts nothing. */
   readonly monitor?: MonitorOptions | boolean | undefined;
+  /**
+   * Gauges of this process and this machine in the monitor, measured only when one is read. Default on, and off where
+   * `clock` is given, since they are about the real process.
+   */
+  readonly system?: SystemOptions | boolean | undefined;
   /** What sends the requests of `optimizer.fetch`; a wrapped client keeps its own. Default the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
   /** Variables that override the options. Default `process.env`; `{}` reads none. */
@@ -103,6 +116,7 @@ const OPTION_KEYS = [
   "rateLimit",
   "timeout",
   "monitor",
+  "system",
   "fetch",
   "environment",
   "clock",
@@ -118,6 +132,8 @@ export interface Optimizer {
   /** What was spent, where the option `budget` was given. */
   readonly budget: BudgetPolicy | undefined;
   readonly monitor: Monitor;
+  /** Gauges of this process and this machine, where the option `system` is on. */
+  readonly system: SystemMetrics | undefined;
   /** A `fetch` for any SDK that takes one: known endpoints go through the line, others pass untouched. */
   readonly fetch: typeof globalThis.fetch;
   /**
@@ -180,7 +196,8 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
   let current = resolveSettings(options.profile, options, environment);
   const policies = buildPolicies(current, options.semantic, runtime);
   const member = joinCluster(options.cluster, policies, runtime);
-  const monitor = monitorOf(options.monitor ?? true, runtime);
+  const monitor = monitorOf(options.monitor ?? true, environment, runtime);
+  const system = systemOf(options, { monitor, line: { runtime } });
   const inner = pipeline(...Object.values(policies).filter((policy): policy is Policy => policy !== undefined));
   const jobs: Jobs | undefined = policies.pool === undefined ? undefined : createJobs(policies.pool, runtime);
 
@@ -206,6 +223,7 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
     semantic: policies.semantic,
     budget: policies.budget,
     monitor,
+    system,
     fetch: createFetch(line, options.fetch === undefined ? {} : { fetch: options.fetch }),
     call: (request, fn, callOptions) => callThrough(line, request, fn, callOptions),
     run: (scope, fn) => runInScope(scope, fn),
@@ -244,6 +262,7 @@ export function createOptimizer(options: OptimizerOptions = {}): Optimizer {
       closed = true;
       await inner.close();
       await member?.close();
+      system?.close();
       monitor.close();
       runtime.events.removeAll();
     },
@@ -266,10 +285,17 @@ function tellFindings(options: OptimizerOptions, { events }: Runtime): void {
   }
 }
 
-function monitorOf(options: MonitorOptions | boolean, runtime: Runtime): Monitor {
+function monitorOf(options: MonitorOptions | boolean, environment: Environment, runtime: Runtime): Monitor {
   // One that is switched off listens where nobody speaks, so that `optimizer.monitor` is always there.
   if (options === false) return createMonitor(createRuntime({ clock: runtime.clock }));
-  return createMonitor(runtime, { defaultAlerts: true, ...(options === true ? {} : options) });
+  const semconv = semconvOf(environment["OTEL_SEMCONV_STABILITY_OPT_IN"]);
+  const defaults = { defaultAlerts: true, ...(semconv !== undefined && { semconv }) };
+  return createMonitor(runtime, { ...defaults, ...(options === true ? {} : options) });
+}
+
+function systemOf({ system, monitor, clock }: OptimizerOptions, watched: Watched): SystemMetrics | undefined {
+  if (!(system ?? (clock === undefined && monitor !== false))) return undefined;
+  return systemMetrics(watched, typeof system === "object" ? system : {});
 }
 
 function definedParts({ clock, random }: OptimizerOptions): { clock?: Clock; random?: Random } {

@@ -1,6 +1,7 @@
 // A process of an anchor: asks Redis for each call, or keeps to its part of the limit. Tells what `load-child.ts` tells.
 import { createClient } from "@redis/client";
 import { seededRandom } from "../../src/core/index.ts";
+import type { LoadOrder } from "../../test/cluster/load.ts";
 import type { LoadReport, LoadSettings } from "../../test/cluster/load-child.ts";
 
 const settings = JSON.parse(process.argv[2] ?? "") as LoadSettings;
@@ -68,18 +69,21 @@ function askOnAndOn(): void {
   setTimeout(askOnAndOn, Math.max(0, nextAt - performance.now()));
 }
 
-let nextAt = 0;
-const reporting = setInterval(() => {
-  const report = { admitted, waits, waiting: queue.length, central: true, processes: PROCESSES, lost: [] };
-  if (process.connected) process.send?.(report satisfies LoadReport);
+function report(): void {
+  const told = { admitted, waits, waiting: queue.length, central: true, processes: PROCESSES, lost: [] };
+  if (process.connected) process.send?.(told satisfies LoadReport);
   admitted = [];
   waits = [];
-}, 100);
-process.once("message", () => {
+}
+
+let nextAt = 0;
+setInterval(report, 100);
+process.on("message", (order: LoadOrder) => {
+  if (order === "stop") {
+    report();
+    process.exit();
+  }
   nextAt = performance.now();
   askOnAndOn();
 });
-process.once("disconnect", () => {
-  clearInterval(reporting);
-  process.exit();
-});
+process.once("disconnect", () => process.exit());

@@ -2,7 +2,9 @@
 // Run with: node bench/flow/fairness.ts
 import { BulkheadRejectedError, bulkhead } from "cockatiel";
 import PQueue from "p-queue";
-import { type Call, faultOf, type Next, type Outcome, type Runtime } from "../../src/core/index.ts";
+import { type Call, faultOf, type Next, type Outcome, type Policy, type Runtime } from "../../src/core/index.ts";
+import { rateLimit } from "../../src/policies/rate-limit/index.ts";
+import { throttle } from "../../src/policies/throttle/index.ts";
 import { jain, percentile, runLoad, type Scheduler, type Served, waits } from "../../test/support/pool-load.ts";
 import {
   alone,
@@ -26,7 +28,19 @@ const MAX_QUEUE = 1_000;
 const schedulers: Readonly<Record<string, (runtime: Runtime) => Scheduler>> = {
   "p-queue": () => pQueue(),
   "cockatiel bulkhead": () => cockatiel(),
-  breakwater: poolOf(MAX_QUEUE),
+  "breakwater, pool": poolOf(MAX_QUEUE),
+  "breakwater, limiter": (runtime) => {
+    const policy = rateLimit({ concurrency: SLOTS, maxQueue: MAX_QUEUE }, runtime);
+    return scheduler(policy, () => ({ running: policy.snapshot().running, queued: policy.snapshot().waiting }));
+  },
+  "breakwater, throttle": (runtime) => {
+    const policy = throttle({ adaptive: false, initial: SLOTS, maxQueue: MAX_QUEUE }, runtime);
+    return scheduler(policy, () => {
+      const targets = Object.values(policy.snapshot());
+      const sum = (of: "inFlight" | "waiting"): number => targets.reduce((all, target) => all + target[of], 0);
+      return { running: sum("inFlight"), queued: sum("waiting") };
+    });
+  },
 };
 
 console.log(
@@ -85,6 +99,10 @@ async function fairness(name: string, build: (runtime: Runtime) => Scheduler): P
       ` gap ${most((row) => row.gap).toFixed(1)} calls, utilisation ${least((row) => row.utilisation).toFixed(3)};` +
       ` light tenants: refused ${percent(most((row) => row.refused))}, wait p99 ${most((row) => row.slower).toFixed(2)} x alone`,
   );
+}
+
+function scheduler(policy: Policy, state: () => { readonly running: number; readonly queued: number }): Scheduler {
+  return { handle: (call, next) => policy.handle(call, next), snapshot: () => ({ ...state(), concurrency: SLOTS }) };
 }
 
 /** Urgent first, always; its queue has no bound of its own. */

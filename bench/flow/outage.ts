@@ -1,5 +1,6 @@
 // What retries add to an outage and what they save of single failures: an outage of 120 s at 50 calls a second, and 5 % of
-// errors, with retry alone, under an SDK that retries too, and beside that SDK and cockatiel. Virtual time.
+// errors, each after half a minute in which all is well, with retry alone, with a breaker, under an SDK that retries too,
+// and beside that SDK and cockatiel. Virtual time.
 // Run with: node --expose-gc bench/flow/outage.ts
 import { retry as cockatielRetry, ExponentialBackoff, handleAll } from "cockatiel";
 import OpenAI from "openai";
@@ -20,6 +21,8 @@ import {
 } from "./harness.ts";
 import { inVirtualTime } from "./virtual-globals.ts";
 
+/** What is good before anything fails, so that breakers have a window full of answers. */
+const GOOD_MS = 30_000;
 const OUTAGE_MS = 120_000;
 const ERRORS_MS = 30_000;
 const CALL_MS = 2_000;
@@ -76,9 +79,10 @@ async function load(
 ): Promise<{ perCall: number; success: number }> {
   const { clock, random } = trial;
   let requests = 0;
+  let isGood = true;
   const fetch: Fetch = async () => {
     requests++;
-    const failed = random() < failing;
+    const failed = !isGood && random() < failing;
     await new Promise<void>((resolve) => void clock.timer(CALL_MS, resolve));
     const headers = { "content-type": "application/json" };
     return new Response(failed ? FAILURE : ANSWER, { status: failed ? 500 : 200, headers });
@@ -86,13 +90,15 @@ async function load(
   let answered = 0;
   await inVirtualTime(clock, async () => {
     const ask = client(fetch, trial);
-    const load = { perSecond: PER_SECOND, forMs };
-    await arrive(clock, load, () =>
+    const call = () =>
       ask().then(
         () => answered++,
         () => {},
-      ),
-    );
+      );
+    await arrive(clock, { perSecond: PER_SECOND, forMs: GOOD_MS }, call);
+    await clock.advance(CALL_MS);
+    [requests, answered, isGood] = [0, 0, false];
+    await arrive(clock, { perSecond: PER_SECOND, forMs }, call);
     await clock.advance(60_000);
   });
   const calls = (forMs / 1_000) * PER_SECOND;

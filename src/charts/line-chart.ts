@@ -16,8 +16,8 @@ export interface AxisOptions {
 
 export interface LineSeries {
   readonly name: string;
-  /** In the order they are joined; what is not finite is left out. */
-  readonly points: readonly (readonly [x: number, y: number])[];
+  /** In the order they are joined; what is not finite is left out, and `null` breaks the line. */
+  readonly points: readonly (readonly [x: number, y: number | null])[];
   /** Stays at a value until the next; default a straight line between them. */
   readonly step?: boolean | undefined;
 }
@@ -40,9 +40,9 @@ export function lineChart(options: LineChartOptions): string {
   const { x, y } = options;
   const series = options.series.map((each) => ({
     ...each,
-    points: each.points.filter(([at, value]) => fits(at, x.scale) && fits(value, y.scale)),
+    points: each.points.filter(([at, value]) => fits(at, x.scale) && (value === null || fits(value, y.scale))),
   }));
-  const points = series.flatMap((each) => each.points);
+  const points = series.flatMap((each) => each.points).filter(isKnown);
   const across = axisOf(
     x,
     points.map(([at]) => at),
@@ -68,14 +68,35 @@ export function lineChart(options: LineChartOptions): string {
     return frame.around(text("No data", { ...place, "text-anchor": "middle" }));
   }
   const drawn = series.map(({ name, points: own, step }, index) => {
-    const places = own.map(([at, value]) => {
-      const label = `${name}: ${across.format(at)}, ${up.format(value)}`;
-      return { x: left + width * across.scale.place(at), y: top + height * (1 - up.scale.place(value)), label };
-    });
-    const line = element("path", { ...strokeOf(index), "stroke-linejoin": "round", d: pathOf(places, step === true) });
+    const runs = runsOf(own).map((run) =>
+      run.map(([at, value]) => {
+        const label = `${name}: ${across.format(at)}, ${up.format(value)}`;
+        return { x: left + width * across.scale.place(at), y: top + height * (1 - up.scale.place(value)), label };
+      }),
+    );
+    const d = runs.map((run) => pathOf(run, step === true)).join("");
+    const cap = runs.some((run) => run.length === 1) ? "round" : undefined;
+    const line = element("path", { ...strokeOf(index), "stroke-linejoin": "round", "stroke-linecap": cap, d });
+    const places = runs.flat();
     return line + (places.length > DOTS_MAX ? "" : places.map((place) => dot(place, index)).join(""));
   });
   return frame.around(drawn.join("\n"));
+}
+
+type Known = readonly [x: number, y: number];
+
+function isKnown(point: readonly [number, number | null]): point is Known {
+  return point[1] !== null;
+}
+
+/** The stretches between breaks. */
+function runsOf(points: LineSeries["points"]): Known[][] {
+  const runs: Known[][] = [[]];
+  for (const point of points) {
+    if (isKnown(point)) runs.at(-1)?.push(point);
+    else runs.push([]);
+  }
+  return runs.filter((run) => run.length > 0);
 }
 
 function axisOf(options: AxisOptions, values: readonly number[], count: number, widen: boolean): Axis {
@@ -94,6 +115,9 @@ interface Place {
 }
 
 function pathOf(places: readonly Place[], step: boolean): string {
+  const [first] = places;
+  // A line of no length, whose round ends are a dot.
+  if (places.length === 1 && first !== undefined) return `M${short(first.x)} ${short(first.y)}h0`;
   return places
     .map(({ x, y }, index) => {
       if (index === 0) return `M${short(x)} ${short(y)}`;

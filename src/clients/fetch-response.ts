@@ -53,8 +53,10 @@ function byteStream(call: Call, stream: ChunkStream): ReadableStream<Uint8Array>
     {
       async pull(controller) {
         let chunk = await stream.next();
-        // Once the answer is complete, its end is awaited even if the reader does not ask for it.
-        for (; chunk?.role === "end"; chunk = await stream.next()) enqueue(controller, chunk.value);
+        // Once the answer is complete, or has failed, its end is awaited even if the reader does not ask for it.
+        for (; chunk?.role === "end" || chunk?.role === "failure"; chunk = await stream.next()) {
+          enqueue(controller, chunk.value);
+        }
         if (chunk !== undefined) enqueue(controller, chunk.value);
         else close(call, controller, stream.settled.value?.fault);
       },

@@ -71,7 +71,7 @@ const OUTPUT_LIMITS = ["max_tokens", "maxTokens", "max_output_tokens", "maxOutpu
 export function maxOutputTokensOf(request: FunctionRequest): number | undefined {
   for (const name of OUTPUT_LIMITS) {
     const limit = request[name];
-    if (typeof limit === "number" && limit > 0) return limit;
+    if (typeof limit === "number" && limit > 0 && Number.isFinite(limit)) return limit;
   }
   return undefined;
 }

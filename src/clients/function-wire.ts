@@ -3,6 +3,7 @@ import {
   type KeptAnswer,
   nextTurn,
   PLAIN_HEAD,
+  type PromptPart,
   type Reply,
   type Settlement,
   streamReply,
@@ -44,6 +45,13 @@ export const functionWire: Wire = {
     const { system, input } = call.request as Record<string, unknown>;
     const text = typeof input === "string" ? input : exactJson(input);
     return text === undefined ? undefined : `${String(system ?? "")}\n${text}`.slice(0, BEGINNING_CHARS);
+  },
+  promptParts(call) {
+    const { system, input } = call.request as Record<string, unknown>;
+    const text = typeof input === "string" ? input : exactJson(input);
+    if (text === undefined) return undefined;
+    const said: PromptPart = { of: "turn", text };
+    return typeof system === "string" && system !== "" ? [{ of: "fixed", text: system }, said] : [said];
   },
   answerText(_call, { form, text }) {
     const said: unknown = JSON.parse(text);

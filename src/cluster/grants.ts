@@ -9,6 +9,8 @@ interface Grant {
 
 /** How long a unit that may be used is kept unused. */
 export const KEPT_MS = 2_000;
+/** A paced unit that could have been used so long ago is nobody's any more: its time has passed. */
+const LOST_MS = 5_000;
 
 /** Units of one limit that this process holds, soonest first. Times are the clock's. */
 export class Grants {
@@ -54,19 +56,20 @@ export class Grants {
     }
   }
 
-  /** Takes out what is held for too long, and tells how much. */
+  /** Takes out what is held for too long, and tells how much of it others may have. */
   expire(now: number): number {
-    let expired = 0;
+    let [expired, returned] = [0, 0];
     for (const grant of this.#grants) {
       if (now <= grant.receivedAt + KEPT_MS) continue;
-      const old = grant.perMs === 0 ? grant.left : Math.floor((now - KEPT_MS - grant.from) * grant.perMs) - grant.used;
-      const amount = Math.min(grant.left, Math.max(0, old));
+      const amount = readyBy(grant, now - KEPT_MS);
+      // It is asleep processes that hold anything for so long.
+      returned += amount - (now > grant.receivedAt + LOST_MS ? lostBy(grant, now - LOST_MS) : 0);
       grant.used += amount;
       grant.left -= amount;
       expired += amount;
     }
     if (expired > 0) this.#shrink(expired);
-    return expired;
+    return returned;
   }
 
   /** Takes out up to `amount` of those that can be used last, and tells how much. */
@@ -118,4 +121,13 @@ export class Grants {
 
 function readyAt({ from, perMs, used }: Grant, amount: number): number {
   return perMs === 0 ? from : from + (used + amount) / perMs;
+}
+
+/** How many of those that are left could be used by `at`. */
+function readyBy({ from, perMs, used, left }: Grant, at: number): number {
+  return perMs === 0 ? left : Math.min(left, Math.max(0, Math.floor((at - from) * perMs) - used));
+}
+
+function lostBy(grant: Grant, at: number): number {
+  return grant.perMs === 0 ? 0 : readyBy(grant, at);
 }

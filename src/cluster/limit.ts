@@ -1,6 +1,8 @@
 import type { QuotaLimit, QuotaUnit } from "../core/index.ts";
 import { Grants } from "./grants.ts";
-import { InsuranceBucket } from "./insurance.ts";
+import { Insurance, type InsuranceHost } from "./insurance.ts";
+import { LongUse } from "./long-use.ts";
+import type { Granted, Statement } from "./protocol.ts";
 
 /** Windows longer than this are not paced by the server: see the script. */
 const PACED_WINDOW_MAX_MS = 3_600_000;
@@ -15,34 +17,8 @@ const LEAD_MS = 100;
 const HORIZON_MS = 1_500;
 /** What can be used later than this and is not wanted any more is given back at once. */
 const KEPT_AHEAD_MS = 500;
-/** What all processes together let through while the server is away, of what they may. */
-const INSURED_SHARE = 0.9;
-
-/** What a round trip tells the server of one limit. */
-export interface Statement {
-  /** Units wanted now. */
-  ask: number;
-  /** What the first who waits needs; less is of no use. */
-  readonly need: number;
-  /** Used beyond what was granted; negative: given back. */
-  readonly change: number;
-  /** Used while the server was away, and over how long. */
-  readonly debt: number;
-  readonly debtMs: number;
-  /** Held after this, for a server that has lost the key. */
-  readonly held: number;
-}
-
-export interface Granted {
-  readonly amount: number;
-  /** When the first unit may be used, from now; negative: could have been. */
-  readonly fromMs: number;
-  readonly perMs: number;
-}
-
 /** What its limits need to know of a share. */
-export interface LimitHost {
-  readonly burstMs: number;
+export interface LimitHost extends InsuranceHost {
   /** How many processes share the quotas. */
   readonly processes: number;
 }
@@ -65,15 +41,21 @@ export class LimitShare {
   /** Most that is asked for at once. */
   #block = 1;
   #leadMs = 0;
-  readonly #insurance = new InsuranceBucket();
+  readonly #insurance: Insurance;
+  readonly #longUse: LongUse | undefined;
   #change = 0;
   #debt = 0;
+  #flown = 0;
+  /** No more can have flown off unused until then. */
+  #busyUntil = 0;
 
   constructor({ unit, windowMs, limit }: QuotaLimit, host: LimitHost) {
     this.unit = unit;
     this.windowMs = windowMs;
     this.name = `${unit}/${windowMs}`;
     this.#host = host;
+    this.#insurance = new Insurance(host);
+    this.#longUse = this.#isPaced ? undefined : new LongUse(windowMs);
     this.#limit = limit;
     this.#burst = this.#burstOf(limit);
   }
@@ -146,33 +128,44 @@ export class LimitShare {
   take(amount: number, now: number): void {
     const taken = Math.min(amount, this.#limit);
     this.granted.take(taken);
+    this.#longUse?.add(taken, now);
     // What it has just used is a part of its share, too, should the server go away now.
-    this.#insurance.take(taken, this.#insuredPerMs, now, this.#blockFor(amount));
+    this.#insurance.take(taken, this.#perMs, now, this.#blockFor(amount));
   }
 
   insuredDelay(amount: number, now: number): number {
-    const perMs = this.#insuredPerMs;
-    return this.#insurance.delay(amount, perMs, Math.max(1, perMs * this.#host.burstMs), now);
+    return this.#insurance.delay(amount, this.#perMs, now);
   }
 
   /** The server is lost: what is held is a part of what may be used without it. */
-  insure(now: number): void {
-    this.#insurance.take(this.granted.total, this.#insuredPerMs, now);
+  insure(perCall: number, now: number): void {
+    this.#insurance.begin(this.granted.total, Math.max(1, Math.min(perCall, this.#limit)), this.#perMs, now);
   }
 
   insuredTake(amount: number, now: number): void {
     const taken = Math.min(amount, this.#limit);
-    this.#insurance.take(taken, this.#insuredPerMs, now);
+    this.#insurance.take(taken, this.#perMs, now);
+    this.#longUse?.add(taken, now);
     this.#debt += taken;
   }
 
-  correct(estimate: number, used: number): void {
-    this.#change += Math.min(used, this.#limit) - Math.min(estimate, this.#limit);
+  correct(estimate: number, used: number, now: number): void {
+    const change = Math.min(used, this.#limit) - Math.min(estimate, this.#limit);
+    // What is not owed after all was never taken from the server, and must not be given back to it.
+    const forgiven = Math.min(this.#debt, Math.max(0, -change));
+    this.#debt -= forgiven;
+    this.#change += change + forgiven;
+    this.#longUse?.add(change, now);
+  }
+
+  /** Lets go of what is too old. */
+  expire(now: number): void {
+    this.#change -= this.granted.expire(now);
   }
 
   /** Gives back what is too old, and what is held beyond `wanted`. */
   tidy(wanted: number, now: number): void {
-    this.#change -= this.granted.expire(now);
+    this.expire(now);
     const excess = Math.floor(this.granted.total - Math.max(wanted, 1));
     if (excess > 0 && this.granted.lastAt > now + KEPT_AHEAD_MS) this.#change -= this.granted.giveBack(excess);
   }
@@ -181,20 +174,24 @@ export class LimitShare {
     this.#change -= this.granted.clear();
   }
 
+  /** Whether a server that has lost the key has to be told of this process. */
+  isMissed(now: number): boolean {
+    return this.granted.total > 0 || this.#used(now) > 0;
+  }
+
   /** What to tell and ask now. It counts as told until `failed`. */
-  statement(ask: number, debtMs: number): Statement {
-    const statement = {
-      ask,
-      need: this.short,
-      change: this.#change,
-      debt: this.#debt,
-      debtMs,
-      held: this.granted.total,
-    };
+  statement(ask: number, lostAt: number, now: number): Statement {
+    // What was used more than a window ago counts no more.
+    const debt = Math.min(this.#debt, this.#insurance.most(this.#limit, this.windowMs, now));
+    const change = this.#change;
+    const need = this.short;
+    const held = this.granted.total + Math.max(0, this.#used(now) - debt - Math.max(0, change));
     this.#change = 0;
     this.#debt = 0;
     this.short = 0;
-    return statement;
+    // As if nobody had used any more until it was lost: what flew off before covers nothing.
+    const flown = this.#flown + Math.max(0, lostAt - this.#busyUntil) * this.#perMs;
+    return { ask, need, change, debt, debtMs: now - lostAt, flown, held };
   }
 
   /** It may or may not have arrived: what was used is told again, what was given back is lost. */
@@ -203,20 +200,23 @@ export class LimitShare {
     this.#debt += debt;
   }
 
-  receive({ amount, fromMs, perMs }: Granted, now: number): void {
+  receive({ amount, fromMs, perMs, flown }: Granted, now: number): void {
+    this.#flown = flown;
+    this.#busyUntil = perMs === 0 ? now : now + fromMs + (this.#burst + amount) / perMs;
     if (amount === 0) return;
     this.granted.add(amount, now + fromMs, perMs, now);
     this.#leadMs = perMs === 0 ? 0 : fromMs + amount / perMs;
   }
 
+  /** What came too late to be used: the time of paced units has passed. */
+  refuse({ amount, perMs }: Granted): void {
+    if (perMs === 0) this.#change -= amount;
+  }
+
   /** Most that is asked for at once, but never less than a call takes. */
   #blockFor(perCall: number): number {
     const most = Math.min(BLOCK_MS, BLOCKS_MS / this.#host.processes) * this.#perMs;
-    return Math.max(
-      1,
-      Math.min(perCall, this.#limit),
-      this.windowMs > PACED_WINDOW_MAX_MS ? this.#limit * BLOCK_SHARE : most,
-    );
+    return Math.max(1, Math.min(perCall, this.#limit), this.#isPaced ? most : this.#limit * BLOCK_SHARE);
   }
 
   // Where many want more, one block of each reaches far enough.
@@ -224,9 +224,12 @@ export class LimitShare {
     return this.#backlogged && this.#leadMs < HORIZON_MS && this.granted.total <= this.#block;
   }
 
-  /** What is let through here without the server, per millisecond. */
-  get #insuredPerMs(): number {
-    return (this.#perMs * INSURED_SHARE) / this.#host.processes;
+  #used(now: number): number {
+    return this.#longUse?.total(now) ?? 0;
+  }
+
+  get #isPaced(): boolean {
+    return this.windowMs <= PACED_WINDOW_MAX_MS;
   }
 
   get #perMs(): number {
@@ -234,7 +237,6 @@ export class LimitShare {
   }
 
   #burstOf(limit: number): number {
-    const { windowMs } = this;
-    return windowMs > PACED_WINDOW_MAX_MS ? limit : Math.max(1, (limit * this.#host.burstMs) / windowMs);
+    return this.#isPaced ? Math.max(1, (limit * this.#host.burstMs) / this.windowMs) : limit;
   }
 }

@@ -20,6 +20,8 @@ export interface LinkTimes {
 export interface LinkListener {
   lost(reason: string): void;
   found(): void;
+  /** The server has become a replica: its name leads elsewhere by now. */
+  demoted(): void;
 }
 
 /**
@@ -75,7 +77,10 @@ export class Link {
       if (!late) this.#found();
       return reply;
     } catch (error) {
-      this.#lost(error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : "not connected");
+      const reason = error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : "not connected";
+      // It may have been lost before, as when it was too slow at first.
+      if (reason === "READONLY") this.#listener.demoted();
+      this.#lost(reason);
       throw error;
     } finally {
       timer.cancel();

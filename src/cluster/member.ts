@@ -4,8 +4,10 @@ import { inTime, Link, scriptOf } from "./link.ts";
 import { type ClusterKeys, clusterKeys } from "./names.ts";
 import { Notices } from "./notices.ts";
 import type { ClusterSettings } from "./options.ts";
+import type { DrawReply, DrawRequest } from "./protocol.ts";
 import { DRAW } from "./scripts.ts";
-import { type DrawReply, type DrawRequest, KeyShare, type QuotaState, type ShareHost } from "./share.ts";
+import { KeyShare, type QuotaState, type ShareHost } from "./share.ts";
+import { type SharedBreaker, shareBreaker } from "./shared-breaker.ts";
 
 const DRAW_SCRIPT = scriptOf(DRAW);
 
@@ -13,11 +15,6 @@ const TIDY_EVERY_MS = 500;
 /** A command without an answer for so long: its connection is dead, and made again. */
 const DEAD_AFTER_MS = 1_000;
 const SHOWN_MAX = 100;
-
-/** What takes over what other processes have found out of a circuit; `BreakerPolicy` does. */
-export interface SharedBreaker {
-  adopt(key: string, told: { state: "open"; openForMs: number } | { state: "closed" }): void;
-}
 
 export interface ClusterSnapshot {
   /** Whether the server answers in time; if not, this process goes by its insured share. */
@@ -48,12 +45,11 @@ export class Member implements ClusterMember, ShareHost {
   readonly #connection: Connection;
   readonly #link: Link;
   readonly #notices: Notices;
-  readonly #shares = new Set<KeyShare>();
+  readonly #shares = new Map<string, Set<KeyShare>>();
   readonly #active = new Set<KeyShare>();
   readonly #leaving = new Set<Promise<void>>();
   readonly #limitListeners = new Set<(key: string, limits: readonly QuotaLimit[]) => void>();
   #tidying: Timer | undefined;
-  #adopting = false;
   #closed = false;
 
   constructor(settings: ClusterSettings, server: RedisServer, runtime: Runtime) {
@@ -69,6 +65,7 @@ export class Member implements ClusterMember, ShareHost {
     this.#link = new Link(new Commands(this.#connection, limit), clock, settings, {
       lost: (reason) => this.#lost(reason),
       found: () => this.#found(),
+      demoted: () => this.#connection.giveUp(),
     });
     this.#notices = new Notices({
       link: this.#link,
@@ -76,7 +73,7 @@ export class Member implements ClusterMember, ShareHost {
       runtime,
       processes: settings.processes,
       reborn: (key, birth) => {
-        for (const share of this.#shares) if (share.key === key) share.reborn(birth);
+        for (const share of this.#shares.get(key) ?? []) share.reborn(birth);
       },
     });
     this.quotas = this.#sharedQuotas();
@@ -103,6 +100,14 @@ export class Member implements ClusterMember, ShareHost {
     return this.#notices.processes;
   }
 
+  mostProcesses(now: number): number {
+    return this.#notices.mostProcesses(now);
+  }
+
+  random(): number {
+    return this.#runtime.random();
+  }
+
   gatedMs(key: string, now: number): number {
     return this.#notices.bulletin.leftMs("gate", key, now);
   }
@@ -114,6 +119,7 @@ export class Member implements ClusterMember, ShareHost {
   }
 
   activate(share: KeyShare): void {
+    if (this.#closed) return;
     this.#active.add(share);
     this.#tidying ??= this.clock.background(TIDY_EVERY_MS, () => this.#tidy());
   }
@@ -123,30 +129,16 @@ export class Member implements ClusterMember, ShareHost {
   }
 
   closed(share: KeyShare): void {
-    this.#shares.delete(share);
+    const ofKey = this.#shares.get(share.key);
+    ofKey?.delete(share);
+    if (ofKey?.size === 0) this.#shares.delete(share.key);
     this.#active.delete(share);
     const leaving = share.leave().finally(() => this.#leaving.delete(leaving));
     this.#leaving.add(leaving);
   }
 
   shareBreaker(breaker: SharedBreaker): () => void {
-    const { events } = this.#runtime;
-    const tell = (key: string, openForMs: number): void => {
-      if (!this.#adopting) this.#notices.tell("circuit", key, openForMs);
-    };
-    const stops = [
-      events.on("breaker.opened", ({ key, openForMs }) => tell(key, openForMs)),
-      events.on("breaker.closed", ({ key }) => tell(key, 0)),
-      this.#notices.bulletin.on("circuit", (key, forMs) => {
-        // What it tells of itself now is what it was told.
-        this.#adopting = true;
-        breaker.adopt(key, forMs === 0 ? { state: "closed" } : { state: "open", openForMs: Math.max(1, forMs) });
-        this.#adopting = false;
-      }),
-    ];
-    return () => {
-      for (const stop of stops) stop();
-    };
+    return shareBreaker(breaker, this.#notices, this.#runtime);
   }
 
   snapshot(): ClusterSnapshot {
@@ -154,7 +146,7 @@ export class Member implements ClusterMember, ShareHost {
       central: this.reachable,
       processes: this.processes,
       commands: this.#link.trips,
-      quotas: [...this.#shares].slice(0, SHOWN_MAX).map(({ state }) => state),
+      quotas: [...this.#allShares()].slice(0, SHOWN_MAX).map(({ state }) => state),
     };
   }
 
@@ -162,7 +154,7 @@ export class Member implements ClusterMember, ShareHost {
     if (this.#closed) return;
     this.#closed = true;
     this.#tidying?.cancel();
-    for (const share of [...this.#shares]) share.close();
+    for (const share of [...this.#allShares()]) share.close();
     await Promise.all([...this.#leaving, this.#notices.close()]);
     this.#connection.close();
   }
@@ -171,7 +163,8 @@ export class Member implements ClusterMember, ShareHost {
     return {
       share: (key, limits, holder): QuotaShare => {
         const share = new KeyShare(key, limits, holder, this);
-        this.#shares.add(share);
+        const ofKey = this.#shares.get(key) ?? new Set();
+        this.#shares.set(key, ofKey.add(share));
         return share;
       },
       closeGate: (key, forMs) => this.#notices.tell("gate", key, forMs),
@@ -183,6 +176,10 @@ export class Member implements ClusterMember, ShareHost {
     };
   }
 
+  *#allShares(): Generator<KeyShare> {
+    for (const ofKey of this.#shares.values()) yield* ofKey;
+  }
+
   #tidy(): void {
     this.#tidying = undefined;
     const now = this.clock.now();
@@ -192,15 +189,13 @@ export class Member implements ClusterMember, ShareHost {
 
   #lost(reason: string): void {
     this.#runtime.events.emit("cluster.lost", undefined, { reason, processes: this.processes });
-    // It has become a replica: its name leads elsewhere by now.
-    if (reason === "READONLY") this.#connection.giveUp();
     this.#notices.lost();
-    for (const share of this.#shares) share.turned();
+    for (const share of this.#allShares()) share.turned();
   }
 
   #found(): void {
     this.#runtime.events.emit("cluster.restored", undefined, { awayMs: this.clock.now() - this.lostAt });
     this.#notices.found();
-    for (const share of this.#shares) share.turned();
+    for (const share of this.#allShares()) share.turned();
   }
 }

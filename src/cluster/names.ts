@@ -7,8 +7,8 @@ export interface ClusterKeys {
 }
 
 /**
- * All keys of one scope are kept by one node of a cluster: by a hash tag of the namespace's own, as in `{app}:`, then all
- * are; or by one for each scope, so that they are spread.
+ * All keys of one scope are kept by one node of a cluster: by a hash tag of the namespace's own, as in `{app}:`, then
+ * all are; or by one for each scope, so that they are spread.
  */
 export function clusterKeys(namespace: string): ClusterKeys {
   const tagged = /^[^{]*\{[^}]+\}/.test(namespace);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Runtime, Timer } from "../core/index.ts";
 import type { Subscribe, Subscription } from "../redis/index.ts";
 import { Bulletin, fieldOf, type NoticeKind, noticeOf } from "./bulletin.ts";
+import { HeadCount } from "./head-count.ts";
 import { type Link, scriptOf } from "./link.ts";
 import type { ClusterKeys } from "./names.ts";
 import { HEARTBEAT, TELL } from "./scripts.ts";
@@ -26,15 +27,16 @@ export interface NoticesOptions {
   reborn(key: string, birth: string): void;
 }
 
-/** What processes tell one another, and how many of them live: by messages, and by signs of life that make up for lost ones. */
+/**
+ * What processes tell one another, and how many of them live: by messages, and by signs of life that make up for lost
+ * ones.
+ */
 export class Notices {
   readonly bulletin: Bulletin;
   readonly #options: NoticesOptions;
   readonly #name = randomUUID();
   #subscription: Subscription | undefined;
-  #processes: number;
-  /** The server's time as of which that is so. */
-  #countedAt = 0;
+  readonly #heads: HeadCount;
   /** The number of the last thing told that is known. */
   #seq = "";
   #beating: Promise<void> | undefined;
@@ -44,12 +46,17 @@ export class Notices {
 
   constructor(options: NoticesOptions) {
     this.#options = options;
-    this.#processes = options.processes;
+    this.#heads = new HeadCount(options.processes, ALIVE_MS);
     this.bulletin = new Bulletin(options.runtime.clock);
   }
 
   get processes(): number {
-    return this.#processes;
+    return this.#heads.count;
+  }
+
+  /** The most that may live: one that the server has forgotten counts as long as it would without a sign of life. */
+  mostProcesses(now: number): number {
+    return this.#heads.most(now);
   }
 
   start(subscribe: Subscribe | undefined): void {
@@ -80,8 +87,6 @@ export class Notices {
   }
 
   found(): void {
-    // It may be another server, with a clock of its own.
-    this.#countedAt = 0;
     if (!this.#closed) this.#tellAll();
   }
 
@@ -97,7 +102,7 @@ export class Notices {
     const { link, keys } = this.#options;
     for (const notice of this.bulletin.untold()) {
       const args = [keys.channel, this.#name, fieldOf(notice), String(Math.ceil(notice.forMs))];
-      link.run(TELL_SCRIPT, [keys.told], ...args).then(
+      link.run(TELL_SCRIPT, [keys.told, keys.live], ...args).then(
         (seq) => this.#passed(String(seq)),
         () => this.bulletin.putBack(notice),
       );
@@ -105,6 +110,7 @@ export class Notices {
   }
 
   #hear(message: string): void {
+    const { runtime } = this.#options;
     let content: Partial<Record<string, unknown>>;
     try {
       content = JSON.parse(message);
@@ -113,9 +119,9 @@ export class Notices {
     }
     const { processes, at, birth, key, seq, origin, field, forMs } = content;
     if (processes !== undefined) {
-      // If signs of life went lost, ours may be among them.
-      if (Number(processes) < this.#processes) this.beatSoon();
-      this.#count(Number(processes), Number(at));
+      // If signs of life went lost, ours may be among them; of many processes, each comes at a time of its own.
+      if (Number(processes) < this.processes) this.#beatIn(this.processes * runtime.random());
+      this.#heads.heard(Number(processes), Number(at), runtime.clock.now());
     }
     if (typeof birth === "string") this.#options.reborn(String(key), birth);
     if (seq === undefined) return;
@@ -132,13 +138,6 @@ export class Notices {
     else this.beatSoon();
   }
 
-  // An answer and a message come on different ways, and may overtake one another.
-  #count(processes: number, at: number): void {
-    if (!(processes >= 1 && at >= this.#countedAt)) return;
-    this.#processes = processes;
-    this.#countedAt = at;
-  }
-
   #beatIn(ms: number): void {
     if (this.#closed) return;
     this.#timer?.cancel();
@@ -148,25 +147,28 @@ export class Notices {
   #beat(): void {
     // What has happened since one was sent may not be in its answer.
     this.#beatsAgain = this.#beating !== undefined;
+    const { link, runtime } = this.#options;
+    const beatAt = runtime.clock.now();
     this.#beating ??= this.#signOfLife(ALIVE_MS).finally(() => {
       this.#beating = undefined;
-      const everyMs = this.#options.link.reachable ? HEARTBEAT_EVERY_MS : PROBE_EVERY_MS;
-      this.#beatIn(this.#beatsAgain ? 0 : everyMs * this.#jitter());
+      const everyMs = (link.reachable ? HEARTBEAT_EVERY_MS : PROBE_EVERY_MS) * this.#jitter();
+      this.#beatIn(this.#beatsAgain ? 0 : Math.max(0, beatAt + everyMs - runtime.clock.now()));
     });
   }
 
   /** It counts for so long; 0: the process leaves. Never rejects. */
   async #signOfLife(forMs: number): Promise<void> {
-    const { link, keys } = this.#options;
+    const { link, keys, runtime } = this.#options;
+    const { countedAt } = this.#heads;
     let reply: unknown;
     try {
       const args = [this.#name, String(forMs), this.#seq, keys.channel];
-      reply = await link.run(HEARTBEAT_SCRIPT, [keys.live, keys.told], ...args);
+      reply = await link.run(HEARTBEAT_SCRIPT, [keys.told, keys.live], ...args);
     } catch {
       return;
     }
     const [processes, at, seq, ...notices] = (Array.isArray(reply) ? reply : []).map(String);
-    this.#count(Number(processes), Number(at));
+    this.#heads.answered(Number(processes), Number(at), countedAt, runtime.clock.now());
     if (seq !== undefined) this.#seq = seq;
     for (let index = 0; index + 1 < notices.length; index += 2) {
       const notice = noticeOf(notices[index], Number(notices[index + 1]));

@@ -7,17 +7,17 @@ export interface ClusterOptions {
   /** A connected client of your own instead of `url`, or one of Redis Cluster; it is never closed here. */
   readonly client?: RedisClient | RedisCluster;
   /**
-   * First part of every key: processes with the same one share their quotas. With a hash tag, as in `"{app}:"`, everything
-   * is kept by one node of a cluster. Default `"breakwater:"`.
+   * First part of every key: processes with the same one share their quotas. With a hash tag, as in `"{app}:"`,
+   * everything is kept by one node of a cluster. Default `"breakwater:"`.
    */
   readonly namespace?: string;
   /**
-   * How much of a limit may come at once, from all processes together, as the time in which it would flow: 1 ms to 60 s. In
-   * any minute at most `limit * (1 + burst / 60 s)` is let through, and what processes held unused, at most for 2 s.
-   * Default `"500ms"`.
+   * How much of a limit may come at once, from all processes together, as the time in which it would flow: 1 ms to
+   * 60 s. In any minute at most `limit * (1 + burst / 60 s)` is let through, and what processes held unused, for 2 s at
+   * most. Default `"500ms"`.
    */
   readonly burst?: Duration;
-  /** Longest wait for an answer of Redis: after it, a process goes by its insured share. At least 5 ms. Default `"75ms"`. */
+  /** Longest wait for an answer of Redis: then a process goes by its insured share. At least 5 ms. Default `"75ms"`. */
   readonly timeout?: Duration;
   /** Longest time to connect. Default `"500ms"`. */
   readonly connectTimeout?: Duration;

@@ -1,12 +1,17 @@
 import type { Clock, QuotaAmounts, QuotaHolder, QuotaLimit, QuotaShare, Timer } from "../core/index.ts";
 import { Demand } from "./demand.ts";
-import { type Granted, type LimitHost, LimitShare, type Statement } from "./limit.ts";
-import { limitsOf, limitsText } from "./limits-text.ts";
+import { KEPT_MS } from "./grants.ts";
+import type { LimitHost, LimitShare } from "./limit.ts";
+import { LimitSet } from "./limit-set.ts";
+import { limitsOf } from "./limits-text.ts";
+import type { DrawReply, DrawRequest, Statement } from "./protocol.ts";
 
 /** The keys whose limits a provider tells: see `SharedQuotas`. */
 const PROVIDERS = "target/";
 /** How often the server is told what was used, given back or owed, if nothing else takes it there. */
 const NEWS_EVERY_MS = 500;
+/** What failed although the server answers is tried again so much later. */
+const TRY_AGAIN_MS = 100;
 /** How often a long window that is used up is looked at, since others may give something back. */
 const ASK_AGAIN_MS = 60_000;
 
@@ -27,22 +32,6 @@ export interface ShareHost extends LimitHost {
   closed(share: KeyShare): void;
 }
 
-export interface DrawRequest {
-  readonly birth: string;
-  readonly limits: string;
-  /** These limits are news. */
-  readonly told: boolean;
-  readonly units: Readonly<Record<string, Statement>>;
-}
-
-export interface DrawReply {
-  readonly birth: string;
-  readonly limits: string;
-  /** Until there will be enough of a long window; 0 when all that was asked for was granted. */
-  readonly waitMs: number;
-  readonly grants: Readonly<Record<string, Granted>>;
-}
-
 /** What this process holds of one key. */
 export interface QuotaState {
   readonly key: string;
@@ -58,62 +47,64 @@ export class KeyShare implements QuotaShare {
   readonly #host: ShareHost;
   readonly #holder: QuotaHolder;
   readonly #demand = new Demand();
-  #limits: readonly LimitShare[] = [];
-  #text = "";
+  readonly #limits: LimitSet;
   #told = false;
   #rejoins = false;
   #birth = "";
   #drawing = false;
+  #drawn: Promise<void> = Promise.resolve();
   #scheduled = false;
   #blockedUntil = Number.NEGATIVE_INFINITY;
   #askAgainAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #drawnAt = Number.NEGATIVE_INFINITY;
+  #tidiedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(key: string, limits: readonly QuotaLimit[], holder: QuotaHolder, host: ShareHost) {
     this.key = key;
     this.#holder = holder;
     this.#host = host;
+    this.#limits = new LimitSet(host);
     this.setLimits(limits);
     if (this.#asksForLimits) this.#schedule();
   }
 
   delay(amounts: QuotaAmounts, now: number): number {
     const gatedMs = this.#host.gatedMs(this.key, now);
-    if (this.#limits.length === 0) return gatedMs;
+    if (this.#limits.isEmpty) return gatedMs;
+    // The process may have slept, and be back before its timers are.
+    if (now > this.#tidiedAt + KEPT_MS) this.#expire(now);
     // Several requests are no call that wants to pass, but a question about a queue.
     if (amounts.requests > 1) return Math.max(gatedMs, this.#expectedDelay(amounts, now));
-    let heldMs = this.#heldDelay(amounts, now);
+    let heldMs = this.#limits.heldDelay(amounts, now);
     if (heldMs === Number.POSITIVE_INFINITY) this.#schedule();
-    if (heldMs > 0 && !this.#host.reachable) heldMs = Math.min(heldMs, this.#insuredDelay(amounts, now));
+    if (heldMs > 0 && !this.#host.reachable) heldMs = Math.min(heldMs, this.#limits.insuredDelay(amounts, now));
     else if (heldMs === Number.POSITIVE_INFINITY && this.#blockedUntil > now) heldMs = this.#blockedUntil - now;
     return Math.max(gatedMs, heldMs);
   }
 
   take(amounts: QuotaAmounts, now: number): void {
-    if (this.#limits.length === 0) return;
-    const insured = !this.#host.reachable && this.#heldDelay(amounts, now) > 0;
+    if (this.#limits.isEmpty) return;
+    const insured = !this.#host.reachable && this.#limits.heldDelay(amounts, now) > 0;
     this.#demand.took(amounts, now);
     this.#host.activate(this);
-    for (const limit of this.#limits) {
+    for (const limit of this.#limits.all) {
       if (insured) limit.insuredTake(amounts[limit.unit], now);
       else limit.take(amounts[limit.unit], now);
     }
-    if (!this.#scheduled && this.#limits.some((limit) => limit.runsOut(now))) this.#schedule();
+    if (!this.#scheduled && this.#limits.all.some((limit) => limit.runsOut(now))) this.#schedule();
   }
 
-  correct(estimate: QuotaAmounts, used: QuotaAmounts): void {
-    for (const limit of this.#limits) limit.correct(estimate[limit.unit], used[limit.unit]);
-    if (this.#limits.some(({ hasNews }) => hasNews)) this.#host.activate(this);
+  correct(estimate: QuotaAmounts, used: QuotaAmounts, _takenAt: number, now: number): void {
+    for (const limit of this.#limits.all) limit.correct(estimate[limit.unit], used[limit.unit], now);
+    if (this.#limits.hasNews) this.#host.activate(this);
   }
 
   setLimits(limits: readonly QuotaLimit[]): void {
-    const text = limitsText(limits);
-    if (text === this.#text) return;
-    this.#adopt(limits, text);
-    this.#told = text !== "";
+    if (!this.#limits.become(limits)) return;
+    this.#told = !this.#limits.isEmpty;
     if (this.#told) this.#schedule();
   }
 
@@ -121,27 +112,25 @@ export class KeyShare implements QuotaShare {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
-    for (const limit of this.#limits) limit.giveAllBack();
+    this.#limits.giveAllBack();
     this.#host.closed(this);
   }
 
-  /** Tells what is still to be told; for one that is closed. Never rejects. */
+  /** Tells what is still to be told, when all that was asked for is there; for one that is closed. Never rejects. */
   async leave(): Promise<void> {
-    if (this.#limits.every(({ hasNews }) => !hasNews)) return;
-    await this.#host
-      .draw(
-        this.key,
-        this.#request(() => 0, this.#host.clock.now()),
-      )
-      .catch(() => {});
+    await this.#drawn;
+    if (!this.#limits.hasNews) return;
+    const request = this.#request(() => 0, this.#host.clock.now());
+    await this.#host.draw(this.key, request).catch(() => {});
   }
 
-  /** Lets go of what is held for nothing, and tells the server what it does not know. Says whether to be looked at again. */
+  /** Lets go of what is held for nothing, and tells the server of it. Says whether to be looked at again. */
   tidy(now: number): boolean {
-    for (const limit of this.#limits) limit.tidy(this.#wanted(limit, now), now);
-    const hasNews = this.#told || this.#limits.some((limit) => limit.hasNews);
+    this.#tidiedAt = now;
+    for (const limit of this.#limits.all) limit.tidy(this.#wanted(limit, now), now);
+    const hasNews = this.#told || this.#limits.hasNews;
     if (hasNews) this.#schedule();
-    return hasNews || this.#drawing || this.#limits.some(({ granted }) => granted.total > 0);
+    return hasNews || this.#drawing || this.#limits.holdsAny;
   }
 
   /** The server has come or gone: those who wait are looked at again. */
@@ -151,13 +140,13 @@ export class KeyShare implements QuotaShare {
       return;
     }
     const now = this.#host.clock.now();
-    for (const limit of this.#limits) limit.insure(now);
-    if (this.#limits.length > 0) this.#holder.widened();
+    for (const limit of this.#limits.all) limit.insure(this.#demand.mean(limit.unit), now);
+    if (!this.#limits.isEmpty) this.#holder.widened();
   }
 
   /** The server had lost the key, and begun it anew without knowing what is held here. */
   reborn(birth: string): void {
-    if (birth === this.#birth || this.#limits.every(({ granted }) => granted.total === 0)) return;
+    if (birth === this.#birth || !this.#limits.isMissed(this.#host.clock.now())) return;
     this.#rejoins = true;
     this.#schedule();
   }
@@ -165,7 +154,7 @@ export class KeyShare implements QuotaShare {
   get state(): QuotaState {
     return {
       key: this.key,
-      limits: this.#limits.map(({ unit, windowMs, limit, granted }) => ({
+      limits: this.#limits.all.map(({ unit, windowMs, limit, granted }) => ({
         unit,
         windowMs,
         limit,
@@ -174,30 +163,13 @@ export class KeyShare implements QuotaShare {
     };
   }
 
-  #heldDelay(amounts: QuotaAmounts, now: number): number {
-    let ms = 0;
-    for (const limit of this.#limits) ms = Math.max(ms, limit.delay(amounts[limit.unit], now));
-    return ms;
-  }
-
   #expectedDelay(amounts: QuotaAmounts, now: number): number {
-    let ms = Math.max(0, this.#blockedUntil - now);
-    for (const limit of this.#limits) {
-      const perMs = this.#demand.perMs(limit.unit, now);
-      ms = Math.max(ms, limit.expectedDelay(amounts[limit.unit], perMs, now));
-    }
-    return ms;
-  }
-
-  #insuredDelay(amounts: QuotaAmounts, now: number): number {
-    let ms = 0;
-    for (const limit of this.#limits) ms = Math.max(ms, limit.insuredDelay(amounts[limit.unit], now));
-    return ms;
+    return Math.max(this.#blockedUntil - now, this.#limits.expectedDelay(amounts, this.#demand, now));
   }
 
   // What others have been told of a provider's limits, the server knows.
   get #asksForLimits(): boolean {
-    return this.#limits.length === 0 && this.#birth === "" && this.key.startsWith(PROVIDERS);
+    return this.#limits.isEmpty && this.#birth === "" && this.key.startsWith(PROVIDERS);
   }
 
   /** What waits here, and what is expected to come soon. */
@@ -218,18 +190,18 @@ export class KeyShare implements QuotaShare {
   #look(): void {
     if (this.#closed || this.#drawing || !this.#host.reachable) return;
     const now = this.#host.clock.now();
-    if (this.#isDue(now)) void this.#draw(now);
+    if (this.#isDue(now)) this.#drawn = this.#draw(now);
   }
 
   #isDue(now: number): boolean {
     if (this.#told || this.#rejoins || this.#asksForLimits) return true;
-    if (now >= this.#drawnAt + NEWS_EVERY_MS && this.#limits.some(({ hasNews }) => hasNews)) return true;
+    if (now >= this.#drawnAt + NEWS_EVERY_MS && this.#limits.hasNews) return true;
     if (now < this.#askAgainAt) {
       this.#lookAt(this.#askAgainAt, now);
       return false;
     }
     let due = false;
-    for (const limit of this.#limits) {
+    for (const limit of this.#limits.all) {
       const from = limit.drawFrom(this.#wanted(limit, now), this.#demand.mean(limit.unit));
       if (from <= now) due = true;
       // Whoever waits for more than is held takes nothing, and would never bring us here.
@@ -242,7 +214,7 @@ export class KeyShare implements QuotaShare {
     this.#drawing = true;
     this.#drawnAt = now;
     this.#host.activate(this);
-    const [limits, told] = [this.#limits, this.#told];
+    const [limits, told] = [this.#limits.all, this.#told];
     const request = this.#request((limit) => limit.toAsk(this.#wanted(limit, now), this.#demand.mean(limit.unit)), now);
     this.#told = false;
     this.#rejoins = false;
@@ -254,31 +226,35 @@ export class KeyShare implements QuotaShare {
       this.#drawing = false;
       this.#told ||= told;
       for (const limit of limits) limit.failed(request.units[limit.name] as Statement);
+      const failedAt = this.#host.clock.now();
+      // Otherwise it is asked again as soon as the server is found.
+      if (this.#host.reachable) this.#lookAt(failedAt + TRY_AGAIN_MS, failedAt);
     }
-    if (this.#closed) void this.leave();
   }
 
   #request(askOf: (limit: LimitShare) => number, now: number): DrawRequest {
-    const debtMs = now - this.#host.lostAt;
+    const { lostAt } = this.#host;
     return {
       birth: this.#birth,
-      limits: this.#text,
+      limits: this.#limits.text,
       told: this.#told,
-      units: Object.fromEntries(this.#limits.map((limit) => [limit.name, limit.statement(askOf(limit), debtMs)])),
+      units: Object.fromEntries(
+        this.#limits.all.map((limit) => [limit.name, limit.statement(askOf(limit), lostAt, now)]),
+      ),
     };
   }
 
   #receive({ birth, limits, waitMs, grants }: DrawReply): void {
     const now = this.#host.clock.now();
     this.#birth = birth;
-    if (limits !== "" && limits !== this.#text && !this.#told) {
+    if (limits !== "" && !this.#told) {
       const told = limitsOf(limits);
-      this.#adopt(told, limits);
-      this.#host.limitsTold(this.key, told);
+      if (this.#limits.become(told)) this.#host.limitsTold(this.key, told);
     }
-    for (const limit of this.#limits) {
+    for (const limit of this.#limits.all) {
       const granted = grants[limit.name];
-      if (granted !== undefined) limit.receive(granted, now);
+      if (granted !== undefined && now > this.#drawnAt + KEPT_MS) limit.refuse(granted);
+      else if (granted !== undefined) limit.receive(granted, now);
       if (this.#closed) limit.giveAllBack();
     }
     this.#blockedUntil = now + waitMs;
@@ -286,20 +262,13 @@ export class KeyShare implements QuotaShare {
     if (!this.#closed) this.#holder.widened();
   }
 
-  #adopt(limits: readonly QuotaLimit[], text: string): void {
-    const before = new Map(this.#limits.map((limit) => [limit.name, limit]));
-    this.#text = text;
-    this.#limits = limits.map((given) => {
-      const limit = new LimitShare(given, this.#host);
-      const kept = before.get(limit.name);
-      if (kept === undefined) return limit;
-      kept.limit = given.limit;
-      return kept;
-    });
+  #expire(now: number): void {
+    this.#tidiedAt = now;
+    this.#limits.expire(now);
   }
 
   #lookAt(at: number, now: number): void {
-    if (at >= this.#timerAt) return;
+    if (at >= this.#timerAt || this.#closed) return;
     this.#timer?.cancel();
     this.#timerAt = at;
     this.#timer = this.#host.clock.background(at - now, () => {

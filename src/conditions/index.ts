@@ -1,5 +1,11 @@
 export { type ConditionName, type ConditionSample, type ConditionSampler, sampleConditions } from "./sample.ts";
-export { type ConditionReading, type ConditionSource, processConditions } from "./source.ts";
+export {
+  type ConditionReading,
+  type ConditionSource,
+  type ProcessShare,
+  processConditions,
+  processShare,
+} from "./source.ts";
 export {
   CONDITION_DEFAULTS,
   type ConditionChange,

@@ -36,7 +36,7 @@ const LOOP_RESOLUTION_MS = 20;
  * memory against the machine's. Linux pseudo-files are read with each reading; elsewhere none is.
  */
 export function processConditions(): ConditionSource {
-  const cgroup = findCgroup(readText);
+  const share = processShare();
   // Runs on a timer of its own that keeps no process alive.
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
@@ -50,8 +50,7 @@ export function processConditions(): ConditionSource {
       delay.reset();
       return {
         cpuMicros: user + system,
-        cpus: Math.min(availableParallelism(), cgroup?.cpus ?? Number.POSITIVE_INFINITY),
-        ...memoryOf(cgroup),
+        ...share.read(),
         heapBytes: heap.used_heap_size,
         heapLimitBytes: heap.heap_size_limit,
         loopDelayMs: Number.isFinite(loopDelayMs) ? loopDelayMs : 0,
@@ -60,6 +59,22 @@ export function processConditions(): ConditionSource {
       };
     },
     close: () => void delay.disable(),
+  };
+}
+
+/** What this process may have of the machine, and what it has of that. */
+export interface ProcessShare {
+  read(): Pick<ConditionReading, "cpus" | "memoryBytes" | "memoryLimitBytes">;
+}
+
+/** The part of {@link processConditions} that measures nothing by itself. */
+export function processShare(): ProcessShare {
+  const cgroup = findCgroup(readText);
+  return {
+    read: () => ({
+      cpus: Math.min(availableParallelism(), cgroup?.cpus ?? Number.POSITIVE_INFINITY),
+      ...memoryOf(cgroup),
+    }),
   };
 }
 

@@ -95,7 +95,7 @@ const REFUSED_BRAND = Symbol.for("breakwater.refused");
 export interface RefusalDetails {
   /** Which policy refused: `rateLimit`, `pool` ... */
   readonly policy: string;
-  /** When a new try can succeed, in milliseconds from now; absent if waiting does not help. */
+  /** When a new try can succeed, in milliseconds from now; absent if waiting does not help, or nobody can tell. */
   readonly retryAfterMs?: number | undefined;
 }
 

@@ -1,6 +1,9 @@
+import type { CallFingerprint } from "./call-fingerprint.ts";
 import type { FaultKind } from "./fault.ts";
+import type { Certainty } from "./ledger.ts";
+import type { QuotaUnit } from "./quota.ts";
 import type { ServedBy, Usage } from "./reply.ts";
-import type { AttemptKind } from "./trace.ts";
+import type { AnsweredBy, AttemptKind } from "./trace.ts";
 
 export type Severity = "debug" | "info" | "warning" | "error";
 
@@ -12,10 +15,21 @@ export interface Waits {
   readonly backoff: number;
 }
 
-interface CallEnd {
+/** Where an answer came from, in full. */
+export type CallAnsweredBy = AnsweredBy | Exclude<ServedBy, "upstream">;
+
+/** Tokens that a call took. */
+export interface Spent {
+  /** Of all attempts, as the provider counted them; of an answer from the cache or of another call, what it had taken. */
+  readonly usage: Usage | undefined;
+  /** `exact`, or `atLeast` where an attempt was cut short or told nothing; absent without `usage`. */
+  readonly usageCertainty: Exclude<Certainty, "estimated"> | undefined;
+}
+
+interface CallEnd extends Spent {
   /** From entering the line to the end of the body. */
   readonly durationMs: number;
-  /** Time with a request at the provider, all attempts. */
+  /** Time with at least one request at the provider. */
   readonly providerMs: number;
   readonly waits: Waits;
   readonly attempts: number;
@@ -23,7 +37,40 @@ interface CallEnd {
   /** 0 (first) to 9 (last). */
   readonly priority: number;
   readonly client: string | undefined;
-  readonly usage: Usage | undefined;
+  readonly route: string | undefined;
+  /** From entering the line to the first content the caller had, of a streamed answer that the provider was asked for. */
+  readonly firstChunkMs: number | undefined;
+}
+
+/** One alert: a rule, and the labels for which it holds. */
+export interface AlertFacts {
+  readonly rule: string;
+  readonly level: "info" | "warning" | "critical";
+  readonly labels: Readonly<Record<string, string>>;
+  /** Absent where an event has no value. */
+  readonly value: number | undefined;
+  /** That of the level; absent for an event without one. */
+  readonly threshold: number | undefined;
+  /** When the condition began to hold, milliseconds since the Unix epoch. */
+  readonly since: number;
+}
+
+/** What could be better. */
+interface RecommendationFacts {
+  readonly id: string;
+  readonly kind: string;
+  readonly title: string;
+  readonly evidence: Readonly<Record<string, number | string>>;
+}
+
+/** One change of one option. */
+interface TuningStep {
+  readonly kind: string;
+  /** As `createOptimizer` names it. Times are milliseconds. */
+  readonly option: string;
+  /** Absent where the option was off. */
+  readonly from: number | undefined;
+  readonly to: number;
 }
 
 /** Every event and its payload; the envelope is added when it is sent. Times are milliseconds. */
@@ -32,6 +79,8 @@ export interface EventMap {
   "call.first_chunk": { readonly ttfcMs: number; readonly attempt: number };
   "call.completed": CallEnd & {
     readonly servedBy: ServedBy;
+    /** The same, and of an answer that the provider was asked for, who gave it. */
+    readonly answeredBy: CallAnsweredBy;
     readonly tier: string | undefined;
     readonly responseModel: string | undefined;
     readonly finishReasons: readonly string[] | undefined;
@@ -42,8 +91,15 @@ export interface EventMap {
     /** Which policy of ours refused, if it was us. */
     readonly refusedBy: string | undefined;
     readonly committed: boolean;
+    /** Where the answer came from that broke off; absent when there was none. */
+    readonly servedBy: ServedBy | undefined;
   };
   "call.cancelled": CallEnd;
+  /**
+   * What an ended call has in common with others, as one-way names: told right before its end, and only where somebody
+   * listens to it by name.
+   */
+  "call.fingerprinted": CallFingerprint;
 
   "attempt.started": { readonly attempt: number; readonly kind: AttemptKind };
   "attempt.completed": {
@@ -53,6 +109,8 @@ export interface EventMap {
     readonly firstContentMs: number | undefined;
     readonly status: number;
     readonly usage: Usage | undefined;
+    /** The model that answered, where the reply says so. */
+    readonly responseModel: string | undefined;
   };
   "attempt.failed": {
     readonly attempt: number;
@@ -61,6 +119,7 @@ export interface EventMap {
     readonly errorType: FaultKind;
     readonly status: number | undefined;
     readonly retryAfterMs: number | undefined;
+    readonly usage: Usage | undefined;
   };
 
   "retry.scheduled": {
@@ -129,7 +188,7 @@ export interface EventMap {
   "ratelimit.rejected": { readonly limiter: string; readonly retryAfterMs: number | undefined };
   "ratelimit.observed": {
     readonly key: string;
-    readonly unit: "requests" | "tokens";
+    readonly unit: QuotaUnit;
     readonly windowMs: number;
     readonly limit: number | undefined;
     readonly remaining: number | undefined;
@@ -139,7 +198,7 @@ export interface EventMap {
 
   /** Spending has reached a share of a limit; once per share, limit and day or month. */
   "budget.threshold": {
-    readonly scope: "global" | "client" | "label" | "model";
+    readonly scope: "global" | "client" | "label" | "model" | "credential";
     /** `global`, the client, the model, or `label=value`. */
     readonly name: string;
     readonly period: "day" | "month";
@@ -147,8 +206,16 @@ export interface EventMap {
     readonly spentDollars: number;
     readonly limitDollars: number;
   };
+  /** What is spent of a limit, after each attempt. */
+  "budget.updated": {
+    readonly scope: "global" | "client" | "label" | "model" | "credential";
+    readonly name: string;
+    readonly period: "day" | "month";
+    readonly spentDollars: number;
+    readonly limitDollars: number;
+  };
   "budget.rejected": {
-    readonly scope: "global" | "client" | "label" | "model";
+    readonly scope: "global" | "client" | "label" | "model" | "credential";
     readonly name: string;
     /** Absent when the model has no price. */
     readonly period: "day" | "month" | undefined;
@@ -179,6 +246,23 @@ export interface EventMap {
     /** A share of 1; milliseconds for `loopDelay`. */
     readonly value: number;
     readonly threshold: number;
+  };
+
+  /** What major garbage collections leave has risen for a whole window, or no longer does. */
+  "system.heap_growing": {
+    readonly growing: boolean;
+    /** 0 when it no longer grows. */
+    readonly bytesPerHour: number;
+    /** Right after the last major collection. */
+    readonly floorBytes: number;
+    readonly limitBytes: number;
+  };
+  /** The own process was the cause of a slow call, and a processor profile was taken. `top` names its hottest functions. */
+  "profile.captured": {
+    readonly id: string;
+    readonly durationMs: number;
+    readonly bytes: number;
+    readonly top: readonly string[];
   };
 
   "pool.queued": { readonly depth: number; readonly priority: number };
@@ -291,6 +375,19 @@ export interface EventMap {
 
   "profile.tuned": { readonly profile: string };
 
+  /** A function that `monitor.measure` or `monitor.measured` watches has ended. */
+  "function.measured": { readonly name: string; readonly durationMs: number; readonly ok: boolean };
+
+  /** Rows of the call log were lost: too many waited (`full`), or the file could not be written. At most one a second. */
+  "calllog.dropped": {
+    readonly rows: number;
+    readonly reason: "full" | "failed";
+    /** Name of what it failed with. */
+    readonly error: string | undefined;
+  };
+  /** The call log's damaged file was set aside and a new one begun. */
+  "calllog.rebuilt": { readonly quarantined: string };
+
   /** Two options, or an option and a fact, do not go together; see `lint`. */
   "lint.finding": {
     readonly rule: string;
@@ -301,21 +398,69 @@ export interface EventMap {
     readonly change: string;
   };
 
-  alert: {
-    readonly rule: string;
+  /** A message about alerts that began or ended together, or still last; all fields but these six are of the worst of them. */
+  alert: AlertFacts & {
     readonly state: "firing" | "resolved";
-    readonly level: "info" | "warning" | "critical";
+    /** Name of the metric, or type of the event, that the rule is about. */
     readonly metric: string;
-    readonly labels: Readonly<Record<string, string>>;
-    readonly value: number | undefined;
-    readonly threshold: number;
-    /** When the condition began to hold, milliseconds since the Unix epoch. */
-    readonly since: number;
     readonly message: string;
+    /** Messages of one group are about the same: rules of one family, and one provider. */
+    readonly group: string;
+    /** Messages about this group since it began to fire, this one not counted. */
+    readonly repeat: number;
+    /** How many alerts, of which `alerts` has the first 100. */
+    readonly count: number;
+    readonly alerts: readonly AlertFacts[];
+    readonly runbook: string | undefined;
   };
-  "alert.handler_failed": { readonly rule: string; readonly error: string };
+  /** A condition holds, for less long than its rule asks for. */
+  "alert.pending": AlertFacts;
+  /** An alert began, or its level rose. */
+  "alert.firing": AlertFacts;
+  /** An alert is over. */
+  "alert.resolved": AlertFacts;
+  /** An alert fires and is not sent: another alert stands for it, a silence covers it, or it was sent a short time ago. */
+  "alert.suppressed": AlertFacts & {
+    readonly by: "alert" | "silence" | "cooldown";
+    /** Id of the other alert's rule or of the silence. */
+    readonly cause: string | undefined;
+  };
+  /** A handler has taken a message. */
+  "alert.notified": { readonly rule: string; readonly handler: string; readonly durationMs: number };
+  "alert.handler_failed": { readonly rule: string; readonly handler: string; readonly error: string };
+  /** A rule cannot be read, such as one whose metric turned out to be of another kind. Told once, until it can be. */
+  "alert.rule_failed": { readonly rule: string; readonly error: string };
   /** A metric reached its bound of label sets; the rest is counted under `other`. */
   "monitor.overflow": { readonly metric: string };
+  /** Something could be better, as the figures of the last hour say. */
+  "recommendation.raised": RecommendationFacts;
+  /** It no longer stands. */
+  "recommendation.cleared": RecommendationFacts;
+  /** The summary of a day is handed to its handler. Milliseconds since the Unix epoch. */
+  "report.ready": {
+    readonly from: number;
+    readonly to: number;
+    readonly calls: number;
+    readonly degradations: number;
+    /** The health score, 0 to 100; absent with too few calls. */
+    readonly score: number | undefined;
+  };
+  /** It could not be made, or its handler failed. */
+  "report.failed": { readonly error: string };
+  /** Automatic tuning has changed an option of the running line, and begins to watch the effect. */
+  "tuning.applied": TuningStep;
+  /** It got better by it, or at least not worse where nothing better was expected: the change stays. */
+  "tuning.kept": TuningStep & { readonly reason: string };
+  /** It got worse, or not better: the option is what it was before. */
+  "tuning.rolled_back": TuningStep & { readonly reason: string };
+  /** What an exporter was to send or write is lost, or late. */
+  "exporter.failed": {
+    readonly exporter: string;
+    /** The name of the error, or its code where it has one. */
+    readonly error: string;
+    /** How many times in a row. */
+    readonly consecutive: number;
+  };
   /** `error` is the name of what was thrown; its message may hold what an event must not. */
   "listener.failed": { readonly listenerOf: string; readonly error: string };
 }
@@ -328,6 +473,7 @@ export const SEVERITIES: Readonly<Record<EventType, Severity>> = {
   "call.completed": "info",
   "call.failed": "error",
   "call.cancelled": "info",
+  "call.fingerprinted": "debug",
   "attempt.started": "debug",
   "attempt.completed": "debug",
   "attempt.failed": "warning",
@@ -351,12 +497,15 @@ export const SEVERITIES: Readonly<Record<EventType, Severity>> = {
   "ratelimit.observed": "debug",
   "ratelimit.gated": "warning",
   "budget.threshold": "warning",
+  "budget.updated": "debug",
   "budget.rejected": "warning",
   "budget.unpriced": "info",
   "throttle.changed": "info",
   "throttle.waited": "debug",
   "throttle.rejected": "warning",
   "condition.changed": "warning",
+  "system.heap_growing": "warning",
+  "profile.captured": "info",
   "pool.queued": "debug",
   "pool.dequeued": "debug",
   "pool.rejected": "warning",
@@ -390,9 +539,26 @@ export const SEVERITIES: Readonly<Record<EventType, Severity>> = {
   "semantic.disabled": "warning",
   "semantic.failed": "warning",
   "profile.tuned": "info",
+  "function.measured": "debug",
+  "calllog.dropped": "warning",
+  "calllog.rebuilt": "warning",
   "lint.finding": "warning",
   alert: "warning",
+  "alert.pending": "debug",
+  "alert.firing": "warning",
+  "alert.resolved": "info",
+  "alert.suppressed": "info",
+  "alert.notified": "debug",
   "alert.handler_failed": "warning",
+  "alert.rule_failed": "warning",
   "monitor.overflow": "warning",
+  "recommendation.raised": "info",
+  "recommendation.cleared": "info",
+  "report.ready": "info",
+  "report.failed": "warning",
+  "tuning.applied": "info",
+  "tuning.kept": "info",
+  "tuning.rolled_back": "warning",
+  "exporter.failed": "warning",
   "listener.failed": "warning",
 };

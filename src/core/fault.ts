@@ -1,4 +1,5 @@
 import { type RefusedError, StreamInterruptedError, UpstreamTimeoutError } from "./errors.ts";
+import type { QuotaUnit } from "./quota.ts";
 
 /**
  * What went wrong, in states that are kept apart because each asks for another answer:
@@ -48,7 +49,7 @@ export interface Fault {
   readonly scope: FaultScope;
   /** Whether the same call may succeed when it is sent again. */
   readonly retryable: boolean;
-  /** "Not before": milliseconds from the moment the fault was born. */
+  /** "Not before": milliseconds from the moment the fault was born; finite and not negative. */
   readonly retryAfterMs: number | undefined;
   /** HTTP status, where there was one. */
   readonly status: number | undefined;
@@ -73,7 +74,7 @@ export interface RawResponse {
 
 /** One limit as a provider's headers tell it. */
 export interface LimitReading {
-  readonly unit: "requests" | "tokens";
+  readonly unit: QuotaUnit;
   /** Window of the limit in milliseconds: 60,000 or 86,400,000 where the provider says or implies it. */
   readonly windowMs: number;
   readonly limit: number | undefined;
@@ -114,13 +115,18 @@ export function faultOf(details: FaultDetails): Fault {
     kind: details.kind,
     scope: details.scope ?? SCOPES[details.kind] ?? "call",
     retryable: details.retryable ?? RETRYABLE.has(details.kind),
-    retryAfterMs: details.retryAfterMs,
+    retryAfterMs: timeOr(details.retryAfterMs),
     status: details.status,
     error: details.error,
     response: details.response,
     committed: details.committed ?? false,
     limits: details.limits,
   };
+}
+
+// What a judge of the user's read from a header may be no number; a gate or a lock kept for that would never open again.
+function timeOr(ms: number | undefined): number | undefined {
+  return ms !== undefined && Number.isFinite(ms) && ms >= 0 ? ms : undefined;
 }
 
 /** The fault that stands for one of our own refusals. */

@@ -1,9 +1,11 @@
 import type { Call } from "./call.ts";
+import { reportEnd, watchReply } from "./call-report.ts";
 import { PipelineError } from "./errors.ts";
 import { type Fault, faultOf } from "./fault.ts";
 import type { Next, Policy, Ring } from "./policy.ts";
-import { broken, type Outcome, type Reply, type Settlement } from "./reply.ts";
+import { broken, type Outcome, type Settlement } from "./reply.ts";
 import { defaultRuntime, type Runtime } from "./runtime.ts";
+import type { AttemptKind } from "./trace.ts";
 
 /** A line of policies, ready for calls. */
 export interface Line {
@@ -123,8 +125,13 @@ function crashed(error: unknown): Fault {
   return faultOf({ kind: "unknown", error });
 }
 
+/** A first try of a call that has asked before is one at another target. */
+function kindOf({ attemptKind, trace }: Call): AttemptKind {
+  return attemptKind === "first" && trace.attemptCount > 0 ? "fallback" : attemptKind;
+}
+
 async function recordedSend({ clock, events }: Runtime, call: Call): Promise<Outcome> {
-  const kind = call.attemptKind;
+  const kind = kindOf(call);
   const record = call.trace.attempt(clock.now(), kind);
   if (events.wants("attempt.started")) events.emit("attempt.started", call, { attempt: record.number, kind });
   let outcome: Outcome;
@@ -134,13 +141,11 @@ async function recordedSend({ clock, events }: Runtime, call: Call): Promise<Out
     outcome = crashed(error);
   }
   const finish = (settlement: Settlement): void => {
-    record.endedAt = clock.now();
-    if (settlement.usage !== undefined) record.usage = settlement.usage;
-    const durationMs = record.endedAt - record.sentAt;
-    call.trace.providerMs += durationMs;
-    const { fault } = settlement;
+    const { fault, usage } = settlement;
+    const now = clock.now();
+    const durationMs = now - record.sentAt;
+    call.trace.attemptEnded(record, now, fault?.kind, usage);
     if (fault !== undefined) {
-      record.fault = fault.kind;
       if (events.wants("attempt.failed")) {
         events.emit("attempt.failed", call, {
           attempt: record.number,
@@ -149,6 +154,7 @@ async function recordedSend({ clock, events }: Runtime, call: Call): Promise<Out
           errorType: fault.kind,
           status: fault.status,
           retryAfterMs: fault.retryAfterMs,
+          usage,
         });
       }
     } else if (events.wants("attempt.completed")) {
@@ -158,7 +164,8 @@ async function recordedSend({ clock, events }: Runtime, call: Call): Promise<Out
         durationMs,
         firstContentMs: record.firstContentAt === undefined ? undefined : record.firstContentAt - record.sentAt,
         status: record.status ?? 0,
-        usage: settlement.usage,
+        usage,
+        responseModel: settlement.model,
       });
     }
   };
@@ -172,75 +179,10 @@ async function recordedSend({ clock, events }: Runtime, call: Call): Promise<Out
   if (outcome.body.kind === "stream") {
     outcome.body.observe({
       chunk: (chunk) => {
-        if (chunk.role !== "content" || record.firstContentAt !== undefined) return;
-        record.firstContentAt = clock.now();
-        if (events.wants("call.first_chunk")) {
-          events.emit("call.first_chunk", call, {
-            ttfcMs: record.firstContentAt - call.trace.startedAt,
-            attempt: record.number,
-          });
-        }
+        if (chunk.role === "content") record.firstContentAt ??= clock.now();
       },
     });
   }
   outcome.settled.subscribe(finish);
   return outcome;
-}
-
-function watchReply(runtime: Runtime, call: Call, reply: Reply): void {
-  const { clock, events } = runtime;
-  call.trace.servedBy = reply.servedBy;
-  reply.settled.subscribe((settlement) => {
-    const { fault } = settlement;
-    if (reply.body.kind === "stream" && fault !== undefined && fault.kind !== "aborted") {
-      const afterMs = clock.now() - call.trace.startedAt;
-      events.emit("stream.interrupted", call, { chunks: reply.body.chunkCount, afterMs, reason: fault.kind });
-    }
-    reportEnd(runtime, call, settlement, reply);
-  });
-}
-
-function reportEnd({ clock, events }: Runtime, call: Call, settlement: Settlement, reply: Reply | undefined): void {
-  const { trace } = call;
-  const { fault } = settlement;
-  trace.endedAt = clock.now();
-  trace.servedBy = reply?.servedBy;
-  trace.outcome = fault === undefined ? "answered" : fault.kind === "aborted" ? "cancelled" : "failed";
-  const type = fault === undefined ? "call.completed" : fault.kind === "aborted" ? "call.cancelled" : "call.failed";
-  if (!events.wants(type)) return;
-  const end = {
-    durationMs: trace.endedAt - trace.startedAt,
-    providerMs: trace.providerMs,
-    waits: trace.waits,
-    attempts: trace.attemptCount,
-    stream: call.stream,
-    priority: call.scope.priority,
-    client: call.scope.client,
-    usage: settlement.usage,
-  };
-  if (fault === undefined) {
-    events.emit("call.completed", call, {
-      ...end,
-      servedBy: reply?.servedBy ?? "upstream",
-      tier: trace.tier,
-      responseModel: settlement.model,
-      finishReasons: settlement.finishReasons,
-    });
-  } else if (fault.kind === "aborted") {
-    events.emit("call.cancelled", call, end);
-  } else {
-    events.emit("call.failed", call, {
-      ...end,
-      errorType: fault.kind,
-      status: fault.status,
-      refusedBy: refusedBy(fault),
-      committed: fault.committed,
-    });
-  }
-}
-
-function refusedBy(fault: Fault): string | undefined {
-  return fault.kind === "refused" && typeof fault.error === "object" && fault.error !== null && "policy" in fault.error
-    ? String(fault.error.policy)
-    : undefined;
 }

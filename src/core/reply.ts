@@ -28,7 +28,7 @@ export function whole(details: Partial<Omit<Settlement, "fault">> = {}): Settlem
   return {
     fault: undefined,
     storable: details.storable ?? true,
-    usage: details.usage,
+    usage: soundUsage(details.usage),
     model: details.model,
     finishReasons: details.finishReasons,
   };
@@ -36,7 +36,16 @@ export function whole(details: Partial<Omit<Settlement, "fault">> = {}): Settlem
 
 /** A settlement that ended in a fault. `usage` is what is known to be spent all the same. */
 export function broken(fault: Fault, usage?: Usage): Settlement {
-  return { fault, storable: false, usage, model: undefined, finishReasons: undefined };
+  return { fault, storable: false, usage: soundUsage(usage), model: undefined, finishReasons: undefined };
+}
+
+// One that is no number, told by a wire or a lease of the user's, would stay in every sum that it enters.
+function soundUsage(usage: Usage | undefined): Usage | undefined {
+  return usage !== undefined && isCount(usage.inputTokens) && isCount(usage.outputTokens) ? usage : undefined;
+}
+
+function isCount(tokens: number): boolean {
+  return tokens >= 0 && tokens < Number.POSITIVE_INFINITY;
 }
 
 /** What is known when the answer begins. */

@@ -31,3 +31,19 @@ export function tokensSpent(
   if (!begun) return { inputTokens: 0, outputTokens: 0, certainty: "exact" };
   return { ...spent, outputTokens: Math.min(outputExpected, came), certainty: "atLeast" };
 }
+
+/** The tokens of two answers together. What neither tells stays untold. */
+export function sumOfUsage(a: Usage, b: Usage): Usage {
+  const cached = optionalSum(a.cachedInputTokens, b.cachedInputTokens);
+  const reasoning = optionalSum(a.reasoningTokens, b.reasoningTokens);
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    ...(cached !== undefined && { cachedInputTokens: cached }),
+    ...(reasoning !== undefined && { reasoningTokens: reasoning }),
+  };
+}
+
+function optionalSum(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0);
+}

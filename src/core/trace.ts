@@ -1,8 +1,17 @@
 import type { FaultKind } from "./fault.ts";
+import type { Certainty } from "./ledger.ts";
 import type { ServedBy, Usage } from "./reply.ts";
+import type { Seat } from "./seat.ts";
+import { sumOfUsage } from "./tokens-spent.ts";
 
-/** Why a request goes to the provider: the call's first, one after a failure, or a second one beside a slow first. */
-export type AttemptKind = "first" | "retry" | "hedge";
+/**
+ * Why a request goes to the provider: the call's first, one after a failure, a second one beside a slow first, or the
+ * first at another target than the call was sent to before.
+ */
+export type AttemptKind = "first" | "retry" | "hedge" | "fallback";
+
+/** Who gave an answer that the provider was asked for: the wanted target, another one, or a second try beside the first. */
+export type AnsweredBy = "primary" | "fallback" | "hedge";
 
 /** One try at the provider. Times are the clock's milliseconds. */
 export interface AttemptRecord {
@@ -58,14 +67,26 @@ export class Trace {
   readonly waits: Record<WaitKind, number> = { queue: 0, throttle: 0, rateLimit: 0, backoff: 0 };
   attempts: AttemptRecord[] = [];
   attemptCount = 0;
+  /** Time with at least one request at the provider; of those that have ended. */
   providerMs = 0;
+  /** When the caller had the first content that the provider was asked for. */
+  firstContentAt: number | undefined;
+  /** Whether the call was moved to another target than the wanted one. */
+  fellBack = false;
   tier: string | undefined;
   cacheKey: string | undefined;
   servedBy: ServedBy | undefined;
   outcome: Explanation["outcome"] = "running";
   endedAt: number | undefined;
+  /** The call's slot, from the pool inwards. */
+  seat: Seat | undefined;
   #steps: TraceStep[] | undefined;
   #dropped = 0;
+  #underWay = 0;
+  #busySince = 0;
+  #spent: Usage | undefined;
+  #counted = true;
+  #answer: AttemptRecord | undefined;
 
   constructor(startedAt: number) {
     this.startedAt = startedAt;
@@ -87,7 +108,42 @@ export class Trace {
   attempt(now: number, kind: AttemptKind): AttemptRecord {
     const record: AttemptRecord = { number: ++this.attemptCount, kind, sentAt: now };
     if (this.attempts.length < ATTEMPTS_MAX) this.attempts.push(record);
+    if (this.#underWay++ === 0) this.#busySince = now;
     return record;
+  }
+
+  /** Closes the record of an attempt, and adds what it took to what the call took. */
+  attemptEnded(record: AttemptRecord, now: number, fault: FaultKind | undefined, usage: Usage | undefined): void {
+    record.endedAt = now;
+    if (fault !== undefined) record.fault = fault;
+    else this.#answer = record;
+    if (--this.#underWay === 0) this.providerMs += now - this.#busySince;
+    if (usage !== undefined) {
+      record.usage = usage;
+      this.#spent = this.#spent === undefined ? usage : sumOfUsage(this.#spent, usage);
+    }
+    if (mayHaveTakenMore(record)) this.#counted = false;
+  }
+
+  /** Tokens that the provider counted for this call so far, all attempts; `undefined` when it told of none. */
+  get spent(): Usage | undefined {
+    return this.#spent;
+  }
+
+  /** `exact` when the provider told all that the attempts took, `atLeast` when one was cut short or told nothing. */
+  get certainty(): Exclude<Certainty, "estimated"> {
+    return this.#counted && this.#underWay === 0 ? "exact" : "atLeast";
+  }
+
+  /** Who gave the answer, when it came from the provider. */
+  get answeredBy(): AnsweredBy {
+    if (this.#answer?.kind === "hedge") return "hedge";
+    return this.fellBack ? "fallback" : "primary";
+  }
+
+  /** Time with at least one request at the provider, until now. */
+  busyMs(now: number): number {
+    return this.providerMs + (this.#underWay > 0 ? now - this.#busySince : 0);
   }
 
   explain(call: { id: string; provider: string; model: string; operation: string }): Explanation {
@@ -107,4 +163,12 @@ export class Trace {
       droppedSteps: this.#dropped,
     };
   }
+}
+
+// What the provider turned down took nothing; what it had begun to answer, or we stopped waiting for, took something.
+function mayHaveTakenMore({ fault, usage, firstContentAt, headAt }: AttemptRecord): boolean {
+  if (fault === undefined) return usage === undefined;
+  if (firstContentAt !== undefined || fault === "aborted" || fault === "timeout" || fault === "interrupted")
+    return true;
+  return fault === "refused" && headAt !== undefined;
 }

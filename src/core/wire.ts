@@ -52,6 +52,13 @@ export interface Question {
   readonly turns: number;
 }
 
+/** One text of a prompt. */
+export interface PromptPart {
+  /** `fixed`: instructions and tools, which calls of one template have in common; `turn`: what was said. */
+  readonly of: "fixed" | "turn";
+  readonly text: string;
+}
+
 /** How an answer that broke off is taken up again. */
 export interface Continuation {
   /** A copy of the call that asks for the rest. */
@@ -98,6 +105,8 @@ export interface Wire {
    * the answer to the first turn. At most a few thousand characters of each part. `undefined`: it cannot be told.
    */
   promptBeginning?(call: Call): string | undefined;
+  /** The texts of the prompt, in the order in which the provider reads them. `undefined`: they cannot be told. */
+  promptParts?(call: Call): readonly PromptPart[] | undefined;
   /** The text of the answer in a chunk of content. `undefined`: it has none that can be read. */
   contentText?(call: Call, value: unknown): string | undefined;
   /**

@@ -1,5 +1,6 @@
 /**
- * A laboratory, shipped as `breakwater/lab`: what a cache would have saved of the requests you had.
+ * A laboratory, shipped as `breakwater/lab`: what a cache would have saved of the requests you had, what other options
+ * would have made of the calls you had, and whether a line keeps its promises.
  *
  * @module
  */
@@ -38,3 +39,10 @@ export {
   simulateCache,
 } from "./simulate-cache.ts";
 export { SYNTHETIC_TRACE_DEFAULTS, type SyntheticTraceOptions, syntheticTrace } from "./synthetic-trace.ts";
+export type { HeldOutError, ProviderFit } from "./what-if/provider-fit.ts";
+export { readAzureCalls, readBurstGptCalls, readMooncakeCalls, readTracedCalls } from "./what-if/read-calls.ts";
+export { type RecordTraceOptions, recordTrace, type TraceRecording } from "./what-if/record-trace.ts";
+export { REPLAY_DEFAULTS, type ReplayConfig, type ReplayOptions, type ReplayReport, replay } from "./what-if/replay.ts";
+export type { ReplayRun } from "./what-if/replay-run.ts";
+export { formatReplay, type PlotReplayOptions, plotReplay } from "./what-if/show-replay.ts";
+export type { TracedCall } from "./what-if/traced-call.ts";

@@ -100,14 +100,16 @@ export function* readAzureTrace(text: string, options: AzureOptions = {}): Gener
   }
 }
 
-function linesOf(text: string): [line: number, content: string][] {
+/** The lines of a text that are not blank. */
+export function linesOf(text: string): [line: number, content: string][] {
   return text
     .split(/\r?\n/)
     .map((content, index): [number, string] => [index + 1, content])
     .filter(([, content]) => content.trim() !== "");
 }
 
-function* jsonLines(text: string): Generator<{ line: number; value: object }> {
+/** The object on each line. Throws {@link TraceError}. */
+export function* jsonLines(text: string): Generator<{ line: number; value: object }> {
   for (const [line, content] of linesOf(text)) {
     let value: unknown;
     try {

@@ -9,7 +9,9 @@ export function formatReport(report: Report): string {
   const { from, to, metrics, totals } = report;
   const title = `${new Date(from).toISOString()} to ${new Date(to).toISOString()}`;
   const sums = Object.entries(totals).map(([name, value]) => `${name} ${rounded(value)}`);
-  return `${[title, sums.join("  "), "", ...table([HEAD, ...metrics.map(cellsOf)])].join("\n")}\n`;
+  const { trendMinutes } = report;
+  const head = trendMinutes === undefined ? HEAD : [...HEAD, `trend, ${rounded(trendMinutes)} min`];
+  return `${[title, sums.join("  "), "", ...table(head, metrics.map(cellsOf))].join("\n")}\n`;
 }
 
 // A counter's total stands under count and its rate per second under mean; a gauge's value under mean.
@@ -20,26 +22,35 @@ function cellsOf(row: ReportRow): string[] {
   const start = [row.name, row.unit, labels];
   switch (row.kind) {
     case "counter":
-      return [...start, rounded(row.total), `${rounded(row.rate)}/s`, "", "", "", "", ""];
+      return [...start, rounded(row.total), `${rounded(row.rate)}/s`, "", "", "", "", "", trendText(row)];
     case "gauge":
-      return [...start, "", rounded(row.value), "", "", "", "", ""];
+      return [...start, "", rounded(row.value), "", "", "", "", "", trendText(row)];
     case "histogram":
       return [
         ...start,
         ...[row.count, row.mean, row.min, row.p50, row.p95, row.p99, row.max].map((value) =>
           value === undefined ? "" : rounded(value),
         ),
+        trendText(row),
       ];
   }
 }
 
-function table(rows: readonly string[][]): string[] {
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows.map((row) =>
+function trendText({ trend }: ReportRow): string {
+  if (trend === undefined) return "";
+  const { direction, of, before, now } = trend;
+  if (direction === "too_few") return "n too small";
+  return direction === "steady" ? direction : `${direction}: ${of} ${rounded(before)} to ${rounded(now)}`;
+}
+
+function table(head: readonly string[], rows: readonly string[][]): string[] {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  return all.map((row) =>
     row
       .map((cell, column) => {
         const width = widths[column] ?? 0;
-        return column < FIRST_NUMBER ? cell.padEnd(width) : cell.padStart(width);
+        return column < FIRST_NUMBER || column >= HEAD.length ? cell.padEnd(width) : cell.padStart(width);
       })
       .join("  ")
       .trimEnd(),

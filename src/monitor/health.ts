@@ -1,4 +1,4 @@
-import type { AlertStatus } from "./alerts.ts";
+import type { AlertStatus } from "./alerts/index.ts";
 import { DEFINITIONS, SERVICE_ERRORS } from "./definitions.ts";
 import { rounded } from "./numbers.ts";
 import { type LabelFilter, read } from "./reading.ts";
@@ -43,7 +43,8 @@ export function judge(registry: Registry, alerts: readonly AlertStatus[], now: n
     reasons.push({ check: "cache", detail: `the tier ${tier} is left out because it failed` });
   }
   for (const { id, level, state } of alerts) {
-    if (level === "critical" && state === "firing") reasons.push({ check: "alert", detail: `${id} is firing` });
+    const lasts = state === "firing" || state === "recovering";
+    if (level === "critical" && lasts) reasons.push({ check: "alert", detail: `${id} is firing` });
   }
   return { status: unanswered >= DOWN_RATIO ? "down" : reasons.length > 0 ? "degraded" : "ok", reasons };
 }

@@ -6,10 +6,12 @@ import type { CounterSeries, GaugeSeries, HistogramSeries, Labels } from "./seri
 export interface InstrumentOptions {
   /** Default: none. */
   readonly description?: string;
-  /** UCUM, as OpenTelemetry writes it. Default `"1"`; of a timer always `"s"`. */
+  /** UCUM, as OpenTelemetry writes it. Default none; of a timer always `"s"`. */
   readonly unit?: string;
   /** The only label keys it may have. Default: any. */
   readonly labels?: readonly string[];
+  /** Of a histogram: upper bounds of the buckets that exporters write, rising. Default by unit. */
+  readonly bounds?: readonly number[];
 }
 
 /** Counts what happens. Values that are negative or not finite are refused and counted as such. */
@@ -38,13 +40,14 @@ export interface TimerMetric {
 }
 
 const RESERVED = /^(breakwater|gen_ai)(\.|$)/;
-const INSTRUMENT_KEYS = ["description", "unit", "labels"] as const;
+const BOUNDS_MAX = 64;
+const INSTRUMENT_KEYS = ["description", "unit", "labels", "bounds"] as const;
 
 /** Reads what a user says of a metric of their own. Throws {@link OptionError}. */
 export function definitionOf(name: string, kind: MetricKind, options: InstrumentOptions = {}): MetricDefinition {
   if (RESERVED.test(name)) throw new OptionError("metric.name", name, "names outside breakwater and gen_ai");
   knownKeys(name, options, INSTRUMENT_KEYS);
-  const { description, unit, labels } = options;
+  const { description, unit, labels, bounds } = options;
   if (labels !== undefined && !Array.isArray(labels)) {
     throw new OptionError(`${name}.labels`, labels, "an array of label keys");
   }
@@ -52,9 +55,22 @@ export function definitionOf(name: string, kind: MetricKind, options: Instrument
     name,
     kind,
     description: description === undefined ? "" : textOf(`${name}.description`, description, 1_000),
-    unit: unit === undefined ? "1" : textOf(`${name}.unit`, unit, 64),
+    unit: unit === undefined ? "" : textOf(`${name}.unit`, unit, 64),
     labels,
+    ...(bounds !== undefined && { bounds: readBounds(`${name}.bounds`, bounds, kind) }),
   };
+}
+
+function readBounds(option: string, bounds: readonly number[], kind: MetricKind): readonly number[] {
+  const accepted = `1 to ${BOUNDS_MAX} rising numbers above 0, for a histogram`;
+  if (kind !== "histogram" || !Array.isArray(bounds) || bounds.length === 0 || bounds.length > BOUNDS_MAX) {
+    throw new OptionError(option, bounds, accepted);
+  }
+  for (const [index, bound] of bounds.entries()) {
+    const rises = Number.isFinite(bound) && (bound as number) > (index === 0 ? 0 : (bounds[index - 1] as number));
+    if (!rises) throw new OptionError(option, bounds, accepted);
+  }
+  return [...(bounds as readonly number[])];
 }
 
 export function counterOf(registry: Registry, clock: Clock, definition: MetricDefinition): CounterMetric {

@@ -15,6 +15,8 @@ export interface MetricDefinition {
   readonly labels: readonly string[] | undefined;
   /** Those of `labels` that have few and fixed values: kept where label sets find no room, so that sums by them stay right. */
   readonly fixed?: readonly string[];
+  /** Histograms: upper bounds of the explicit buckets, rising. Default by unit. */
+  readonly bounds?: readonly number[];
   /** Gauges: how long a value is good for after it was set. Default for ever. */
   readonly ttlMs?: number;
 }

@@ -4,14 +4,26 @@ import {
   byteCount,
   type Duration,
   durationMs,
+  functionOf,
   integerIn,
   knownKeys,
   numberIn,
   OptionError,
+  oneOf,
   type Runtime,
 } from "../core/index.ts";
-import type { AlertRule } from "./alert-rule.ts";
-import { type AlertStatus, Alerts } from "./alerts.ts";
+import {
+  type AlertHandler,
+  type AlertRule,
+  type AlertStatus,
+  Alerts,
+  type GroupingOptions,
+  type NotifyOptions,
+  readGrouping,
+  readHandlers,
+  type Silence,
+  type SilenceOptions,
+} from "./alerts/index.ts";
 import { DEFAULT_ALERTS } from "./default-alerts.ts";
 import { DEFINITIONS } from "./definitions.ts";
 import { type Health, type HealthStatus, judge } from "./health.ts";
@@ -27,20 +39,38 @@ import {
   type TimerMetric,
   timerOf,
 } from "./instruments.ts";
-import { type Prices, readPrices } from "./prices.ts";
+import { isolated } from "./isolated.ts";
+import { type Measuring, measuring } from "./measure.ts";
+import { type ModelPrice, PriceBook, type Prices } from "./prices.ts";
+import { type ReadOptions, readQuery, type TimelineOptions, timelineQuery } from "./read-options.ts";
+import { valueRead } from "./reading.ts";
 import { recordCalls } from "./record-calls.ts";
+import { recordOwn } from "./record-own.ts";
 import { recordPolicies } from "./record-policies.ts";
 import { Registry } from "./registry.ts";
 import { type Report, reportOf } from "./report.ts";
+import { named, SEMCONVS, type Semconv } from "./semconv.ts";
+import { type MetricSnapshot, snapshotOf } from "./snapshot.ts";
+import { type Timeline, timelineOf } from "./timeline.ts";
 import { lifetimeSums, type Totals, totalsOf } from "./totals.ts";
+import { WallOffset } from "./wall-offset.ts";
 
 export interface MonitorOptions {
   /** US dollars per million tokens, by model. Default none: cost is not counted. */
   readonly prices?: Prices;
+  /**
+   * What `metrics()` calls what the GenAI conventions of OpenTelemetry name: as version 1.41 has it, as the conventions
+   * have it since, or both. Everything else (`read`, alerts, reports) uses the names of 1.41. Default `"v1.41"`.
+   */
+  readonly semconv?: Semconv;
   /** Adds the built-in alert rules. Default `false`; in an optimizer `true`. */
   readonly defaultAlerts?: boolean;
   /** Alert rules from the start. Default none. */
   readonly alerts?: readonly AlertRule[];
+  /** Get every message about alerts; as `alerts.notify`. Default none. */
+  readonly handlers?: readonly AlertHandler[];
+  /** How alerts share messages. */
+  readonly grouping?: GroupingOptions;
   /** How often the alert rules are read. Default `"5s"`. */
   readonly evaluateEvery?: Duration;
   /** Label sets of one metric, those for the rest included. Default 500. */
@@ -50,6 +80,7 @@ export interface MonitorOptions {
 }
 
 export const MONITOR_DEFAULTS = {
+  semconv: "v1.41",
   defaultAlerts: false,
   evaluateEvery: "5s",
   maxSeries: 500,
@@ -74,19 +105,47 @@ export interface MonitorStats extends Totals {
 }
 
 /** Counts and measures what events tell, raises alerts, and reports. It never touches a call. */
-export interface Monitor {
+export interface Monitor extends Measuring {
   /** A counter of your own; the same name gives the same one. Throws `OptionError`. */
   counter(name: string, options?: InstrumentOptions): CounterMetric;
   gauge(name: string, options?: InstrumentOptions): GaugeMetric;
   histogram(name: string, options?: InstrumentOptions): HistogramMetric;
   timer(name: string, options?: Omit<InstrumentOptions, "unit">): TimerMetric;
+  /**
+   * Has `observe` bring metrics of your own up to date whenever one of `names` is read, so that nothing is measured while
+   * nobody asks. What it throws is told as `listener.failed`. Gives back how to stop.
+   */
+  observe(names: readonly string[], observe: () => void): () => void;
   readonly alerts: {
     /** Adds a rule and gives its id. Throws `OptionError`. */
     add(rule: AlertRule): string;
     /** Takes a rule away. Says whether it was there. */
     remove(id: string): boolean;
     list(): readonly AlertStatus[];
+    /** Gives a handler every message from now on, or those of some levels; gives back how to stop. Throws `OptionError`. */
+    notify(handler: AlertHandler, options?: NotifyOptions): () => void;
+    /** Sends nothing of some alerts for a while; gives the silence's id. Throws `OptionError`. */
+    silence(options: SilenceOptions): string;
+    /** Ends a silence. Says whether it was there. */
+    unsilence(id: string): boolean;
+    silences(): readonly Silence[];
   };
+  /**
+   * Replaces all prices from now on; what was counted stays. `undefined`: cost is not counted any more. Throws
+   * `OptionError` and then changes nothing.
+   */
+  setPrices(prices: Prices | undefined): void;
+  /** The price in force of the first of the models that has one. */
+  priceOf(...models: readonly (string | undefined)[]): ModelPrice | undefined;
+  /** Every metric since the start, as plain data: what exporters write. */
+  metrics(): readonly MetricSnapshot[];
+  /**
+   * One value of the last `window`, of all series that match; `undefined` when there is no data. Of a metric of your own
+   * that does not exist (yet) too. Throws `OptionError`.
+   */
+  read(metric: string, options?: ReadOptions): number | undefined;
+  /** The last minutes step by step, for charts; see {@link Timeline}. Throws `OptionError`. */
+  timeline(metric: string, options?: TimelineOptions): readonly Timeline[];
   /** Reads every alert rule now. */
   evaluate(): void;
   /** The last minutes, 1 to 60; default 60. Precise to 5 s within the last 5 minutes, to a minute before. */
@@ -97,27 +156,39 @@ export interface Monitor {
   close(): void;
 }
 
-const OPTION_KEYS = ["prices", "defaultAlerts", "alerts", "evaluateEvery", "maxSeries", "windowMemory"] as const;
+const OPTION_KEYS = [
+  "prices",
+  "semconv",
+  "defaultAlerts",
+  "alerts",
+  "handlers",
+  "grouping",
+  "evaluateEvery",
+  "maxSeries",
+  "windowMemory",
+] as const;
 
 /** A monitor of the events of `runtime`. Throws `OptionError`. */
 export function createMonitor(runtime: Runtime, options: MonitorOptions = {}): Monitor {
-  const { prices, rules, evaluateEveryMs, maxSeries, windowBytes } = readOptions(options);
+  const { prices, semconv, rules, handlers, grouping, evaluateEveryMs, maxSeries, windowBytes } = readOptions(options);
   const { clock, events } = runtime;
   const startedAt = clock.now();
+  const wallOffset = new WallOffset();
   const registry = new Registry({
     maxSeries,
     windowBytes,
     onOverflow: (metric) => events.emit("monitor.overflow", undefined, { metric }),
   });
-  const alerts = new Alerts(runtime, registry, evaluateEveryMs);
-  const priced = prices !== undefined;
+  const alerts = new Alerts(runtime, registry, { everyMs: evaluateEveryMs, startedAt, grouping });
 
   const stops = [
     ...recordCalls(runtime, registry, prices),
     ...recordPolicies(runtime, registry, (metric) => alerts.evaluate(metric)),
+    ...recordOwn(runtime, registry),
   ];
   let health: { status: HealthStatus; since: number } = { status: "ok", since: clock.wall() };
   try {
+    for (const handler of handlers) alerts.notify(handler);
     for (const rule of rules) alerts.add(rule);
   } catch (error) {
     close();
@@ -134,18 +205,33 @@ export function createMonitor(runtime: Runtime, options: MonitorOptions = {}): M
     gauge: (name, chosen) => gaugeOf(registry, clock, definitionOf(name, "gauge", chosen)),
     histogram: (name, chosen) => histogramOf(registry, clock, definitionOf(name, "histogram", chosen)),
     timer: (name, chosen) => timerOf(registry, clock, definitionOf(name, "histogram", chosen)),
+    observe: (names, observe) => registry.observed(names, isolated(events, functionOf("observe", observe))),
     alerts: {
       add: (rule) => alerts.add(rule),
       remove: (id) => alerts.remove(id),
       list: () => alerts.list(),
+      notify: (handler, chosen) => alerts.notify(handler, chosen),
+      silence: (chosen) => alerts.silence(chosen),
+      unsilence: (id) => alerts.unsilence(id),
+      silences: () => alerts.silences(),
     },
     evaluate: () => alerts.evaluate(),
+    ...measuring(runtime, registry),
+    setPrices: (chosen) => prices.set(chosen),
+    priceOf: (...models) => prices.of(...models),
+    metrics: () => named(snapshotOf(registry, clock.now()), semconv),
+    read: (metric, chosen = {}) => valueRead(registry, readQuery(registry, metric, chosen), clock.now()),
+    timeline: (metric, chosen = {}) =>
+      timelineOf(registry, timelineQuery(registry, metric, chosen), {
+        now: clock.now(),
+        wallOffset: wallOffset.of(clock),
+      }),
     report: (chosen = {}) => {
       knownKeys("report", chosen, ["minutes"]);
       const windowMs = numberIn("report.minutes", chosen.minutes ?? 60, 1, 60) * 60_000;
-      return reportOf(registry, clock, { windowMs, startedAt, priced });
+      return reportOf(registry, clock, { windowMs, startedAt, priced: !prices.isEmpty });
     },
-    stats: () => statsOf(registry, alerts, clock.now(), priced),
+    stats: () => statsOf(registry, alerts, clock.now(), !prices.isEmpty),
     health: () => {
       const { status, reasons } = judge(registry, alerts.list(), clock.now());
       if (status !== health.status) health = { status, since: clock.wall() };
@@ -157,13 +243,18 @@ export function createMonitor(runtime: Runtime, options: MonitorOptions = {}): M
 
 function readOptions(options: MonitorOptions) {
   knownKeys("monitor", options, OPTION_KEYS);
-  const { prices, alerts = [] } = options;
+  const { alerts = [] } = options;
+  const prices = new PriceBook();
+  prices.set(options.prices);
   if (!Array.isArray(alerts)) throw new OptionError("monitor.alerts", alerts, "an array of alert rules");
   const withDefaults = booleanOf("monitor.defaultAlerts", options.defaultAlerts ?? MONITOR_DEFAULTS.defaultAlerts);
   const evaluateEvery = options.evaluateEvery ?? MONITOR_DEFAULTS.evaluateEvery;
   return {
-    prices: prices === undefined ? undefined : readPrices(prices),
+    prices,
+    semconv: oneOf("monitor.semconv", options.semconv ?? MONITOR_DEFAULTS.semconv, SEMCONVS),
     rules: [...(withDefaults ? DEFAULT_ALERTS : []), ...(alerts as readonly AlertRule[])],
+    handlers: readHandlers("monitor.handlers", options.handlers ?? []),
+    grouping: readGrouping(options.grouping),
     evaluateEveryMs: durationMs("monitor.evaluateEvery", evaluateEvery, { min: 100, max: 3_600_000 }),
     maxSeries: integerIn("monitor.maxSeries", options.maxSeries ?? MONITOR_DEFAULTS.maxSeries, 2, 10_000),
     windowBytes: byteCount("monitor.windowMemory", options.windowMemory ?? MONITOR_DEFAULTS.windowMemory, {
@@ -193,6 +284,6 @@ function statsOf(registry: Registry, alerts: Alerts, now: number, priced: boolea
     refusedValues,
     windowBytes: registry.memory.bytes,
     windowReclaims: registry.memory.reclaims,
-    alertsFiring: alerts.list().filter(({ state }) => state === "firing").length,
+    alertsFiring: alerts.firing,
   };
 }

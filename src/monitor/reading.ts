@@ -1,7 +1,9 @@
 import { AMPLIFICATION } from "./definitions.ts";
 import { ExponentialHistogram } from "./exponential-histogram.ts";
+import type { Course } from "./gauge-history.ts";
 import type { AnyMetric, Registry } from "./registry.ts";
 import { CounterSeries, GaugeSeries, HistogramSeries, type Labels, type Series } from "./series.ts";
+import { windowStart } from "./slot-ring.ts";
 
 export const AGGREGATES = [
   "p50",
@@ -21,7 +23,8 @@ export const AGGREGATES = [
  * What is made of a metric's values within the window.
  * Histograms: `p50` `p95` `p99` `mean` `max` `min` `sum`, `count` (of values), `rate` (values per second).
  * Counters: `count` and `sum` (what was added), `rate` (per second), `ratio` (the share that has given labels).
- * Gauges: `value`, now; the largest of the series.
+ * Gauges: `value`, now, the largest of the series; `sum`, that of all series now; `mean` (by time), `min` and `max`
+ * within the window.
  */
 export type Aggregate = (typeof AGGREGATES)[number];
 
@@ -52,29 +55,34 @@ export interface Reading {
 /** The aggregates that make sense for a metric. */
 export function aggregatesOf(metric: AnyMetric | typeof AMPLIFICATION): readonly Aggregate[] {
   if (!("definition" in metric)) return ["value", "ratio"];
-  if (metric.definition.kind === "gauge") return ["value"];
+  if (metric.definition.kind === "gauge") return ["value", "sum", "mean", "min", "max"];
   if (metric.definition.kind === "counter") return ["count", "sum", "rate", "ratio"];
   return ["p50", "p95", "p99", "mean", "max", "min", "count", "sum", "rate"];
 }
 
 /** Answers a query. A query without `groupBy` has exactly one answer. */
 export function read(registry: Registry, query: Query, now: number): Reading[] {
+  registry.refresh(now, query.metric);
   const derived = query.metric === AMPLIFICATION.name ? AMPLIFICATION : undefined;
   const metric = registry.get(derived?.of ?? query.metric);
   const groups = grouped(metric, query);
   if (groups.length === 0 && (query.groupBy ?? []).length === 0) groups.push({ labels: {}, series: [] });
   return groups.map(({ labels, series }) => {
     if (derived !== undefined) {
-      const whole = total(series, query, now);
-      const part = total(
-        series.filter((one) => has(one.labels, derived.per)),
-        query,
-        now,
-      );
+      const { whole, part } = shared(series, derived.per, query, now);
       return { labels, value: part === 0 ? undefined : whole / part, count: part };
     }
     return { labels, ...aggregated(metric, series, query, now) };
   });
+}
+
+/** The answer to a query without `groupBy`; `undefined` also where no series matches. */
+export function valueRead(registry: Registry, query: Query, now: number): number | undefined {
+  registry.refresh(now, query.metric);
+  const metric = registry.get(query.metric === AMPLIFICATION.name ? AMPLIFICATION.of : query.metric);
+  if (grouped(metric, query).length === 0) return undefined;
+  const [reading] = read(registry, query, now);
+  return reading?.value;
 }
 
 interface Group {
@@ -116,26 +124,37 @@ function aggregated(
 ): Omit<Reading, "labels"> {
   const kind = metric?.definition.kind;
   if (kind === "histogram") return ofHistogram(gather(series, query.windowMs, now), query);
-  if (kind === "gauge") return ofGauges(series, now);
-  const whole = total(series, query, now);
+  if (kind === "gauge") return ofGauges(series, query, now);
   switch (query.aggregate) {
     case "ratio": {
-      const share = query.share ?? {};
-      const part = total(
-        series.filter((one) => has(one.labels, share)),
-        query,
-        now,
-      );
+      const { whole, part } = shared(series, query.share ?? {}, query, now);
       return { value: whole === 0 ? undefined : part / whole, count: whole };
     }
-    case "rate":
+    case "rate": {
+      const whole = total(series, query, now);
       return { value: whole / (query.windowMs / 1000), count: whole };
+    }
     case "count":
-    case "sum":
+    case "sum": {
+      const whole = total(series, query, now);
       return { value: whole, count: whole };
+    }
     default:
       return { value: undefined, count: 0 };
   }
+}
+
+/** What the counters sum up to, and those of them that have the labels `share`. */
+function shared(series: readonly Series[], share: LabelFilter, { windowMs }: Query, now: number) {
+  let whole = 0;
+  let part = 0;
+  for (const one of series) {
+    if (!(one instanceof CounterSeries)) continue;
+    const sum = one.within(now, windowMs);
+    whole += sum;
+    if (has(one.labels, share)) part += sum;
+  }
+  return { whole, part };
 }
 
 function total(series: readonly Series[], { windowMs }: Query, now: number): number {
@@ -144,16 +163,34 @@ function total(series: readonly Series[], { windowMs }: Query, now: number): num
   return sum;
 }
 
-function ofGauges(series: readonly Series[], now: number): Omit<Reading, "labels"> {
-  let value: number | undefined;
-  let count = 0;
+function ofGauges(series: readonly Series[], { aggregate, windowMs }: Query, now: number): Omit<Reading, "labels"> {
+  const from = windowStart(now, windowMs);
+  const values: number[] = [];
   for (const one of series) {
-    const current = one instanceof GaugeSeries ? one.at(now) : undefined;
-    if (current === undefined) continue;
-    count++;
-    value = value === undefined ? current : Math.max(value, current);
+    if (!(one instanceof GaugeSeries)) continue;
+    const value =
+      aggregate === "value" || aggregate === "sum"
+        ? one.at(now)
+        : courseValue(one.between(from, Number.POSITIVE_INFINITY, now), aggregate);
+    if (value !== undefined) values.push(value);
   }
-  return { value, count };
+  return { value: joinGauges(values, aggregate), count: values.length };
+}
+
+/** What an aggregate takes of a gauge's course. */
+export function courseValue(course: Course | undefined, aggregate: Aggregate): number | undefined {
+  if (course === undefined) return undefined;
+  if (aggregate === "mean" || aggregate === "min" || aggregate === "max") return course[aggregate];
+  return course.last;
+}
+
+/** One value of those of several gauges. */
+export function joinGauges(values: readonly number[], aggregate: Aggregate): number | undefined {
+  if (values.length === 0) return undefined;
+  const sum = values.reduce((all, value) => all + value, 0);
+  if (aggregate === "sum") return sum;
+  if (aggregate === "mean") return sum / values.length;
+  return aggregate === "min" ? Math.min(...values) : Math.max(...values);
 }
 
 /** The values of several series within the window. */
@@ -163,7 +200,11 @@ export function gather(series: Iterable<Series>, windowMs: number, now: number):
   return all;
 }
 
-function ofHistogram(values: ExponentialHistogram, { aggregate, windowMs }: Query): Omit<Reading, "labels"> {
+/** What an aggregate makes of values that came within `windowMs`. */
+export function ofHistogram(
+  values: ExponentialHistogram,
+  { aggregate, windowMs }: Pick<Query, "aggregate" | "windowMs">,
+): Omit<Reading, "labels"> {
   const { count } = values;
   switch (aggregate) {
     case "count":

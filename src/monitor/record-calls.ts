@@ -1,123 +1,91 @@
-import type { BreakwaterEvent, Clock, EventBus, FaultKind, ServedBy, Usage, Waits } from "../core/index.ts";
+import type { Call, EventMap, Runtime, Usage, Waits } from "../core/index.ts";
 import { type CallSeries, CallSeriesBook, callMetrics, type EndSeries } from "./call-series.ts";
+import { CallsInFlight } from "./calls-in-flight.ts";
 import { DEFINITIONS } from "./definitions.ts";
-import { costOf, type PriceList } from "./prices.ts";
+import { costOf, type ModelPrice, type PriceBook } from "./prices.ts";
+import { recordAttempts } from "./record-attempts.ts";
+import { recordLookups } from "./record-lookups.ts";
 import type { Registry } from "./registry.ts";
 
-type End = BreakwaterEvent<"call.completed" | "call.failed" | "call.cancelled">;
+type End = EventMap["call.completed" | "call.failed" | "call.cancelled"];
+
+/** The series of a call. */
+export type SeriesOf = (call: Call | undefined) => CallSeries;
 
 const WAIT_REASONS = { queue: "queue", throttle: "throttle", rateLimit: "rate_limit", backoff: "backoff" } as const;
 
-/** Feeds the metrics of calls and attempts. Gives back how to stop. */
-export function recordCalls(
-  { clock, events }: { readonly clock: Clock; readonly events: EventBus },
-  registry: Registry,
-  prices: PriceList | undefined,
-): readonly (() => void)[] {
-  const book = new CallSeriesBook(callMetrics(registry), () => {
-    events.emit("monitor.overflow", undefined, { metric: DEFINITIONS.calls.name });
+/** Feeds the metrics of calls, attempts and lookups. Gives back how to stop. */
+export function recordCalls(runtime: Runtime, registry: Registry, prices: PriceBook): readonly (() => void)[] {
+  const { clock, events } = runtime;
+  const metrics = callMetrics(registry);
+  const inFlight = new CallsInFlight(registry);
+  const book = new CallSeriesBook(metrics, inFlight, {
+    isKnown: (model) => prices.of(model) !== undefined,
+    onOverflow: () => events.emit("monitor.overflow", undefined, { metric: DEFINITIONS.calls.name }),
   });
-  const seriesOf = (event: {
-    op?: string | undefined;
-    provider?: string | undefined;
-    model?: string | undefined;
-  }): CallSeries => book.of(event.op, event.provider, event.model);
+  const seriesOf: SeriesOf = (call) => book.of(call?.operation, call?.provider, call?.model);
 
-  const finish = (event: End, series: CallSeries, end: EndSeries, now: number): void => {
+  const finish = (event: End, call: Call | undefined, series: CallSeries, end: EndSeries, now: number): void => {
+    if (call !== undefined) series.startTimes.ended(call.id);
     // A call that had begun before the monitor was there must not count below zero.
     if ((series.inFlight.at(now) ?? 0) > 0) series.inFlight.add(-1, now);
+    if (series.isCollapsed) metrics.calls.overflowed++;
     end.calls.add(1, now);
     end.operationDuration.record(event.durationMs / 1000, now);
     end.callDuration.record(event.durationMs, now);
     recordWaits(series, event.waits, now);
   };
-
-  const spend = (event: Charged, series: CallSeries, now: number): void => {
-    if (event.usage === undefined) return;
-    if (event.servedBy === undefined || event.servedBy === "upstream") recordTokens(series, event.usage, now);
-    if (prices !== undefined) charge(prices, event, event.usage, series, now);
+  const withoutContent = (event: End, series: CallSeries, reason: string, now: number): void => {
+    if (!event.stream || event.firstChunkMs !== undefined || event.attempts === 0) return;
+    series.metrics.streamEmpty.series({ ...series.labels, reason }).add(1, now);
   };
 
   return [
-    events.on("call.started", (event) => {
-      seriesOf(event).inFlight.add(1, clock.now());
-    }),
-    events.on("call.first_chunk", (event) => {
-      const { labels, metrics } = seriesOf(event);
-      metrics.timeToFirstChunk.series(labels).record(event.ttfcMs / 1000, clock.now());
-    }),
-    events.on("call.completed", (event) => {
+    inFlight.observe(),
+    events.tap("call.started", (_event, call) => {
       const now = clock.now();
-      const series = seriesOf(event);
-      finish(event, series, series.answered(event.servedBy), now);
-      spend(event, series, now);
+      const series = seriesOf(call);
+      series.inFlight.add(1, now);
+      if (call !== undefined) series.startTimes.started(call.id, now);
     }),
-    events.on("call.failed", (event) => {
+    events.tap("call.first_chunk", (event, call) => {
+      seriesOf(call).firstChunk.record(event.ttfcMs / 1000, clock.now());
+    }),
+    events.meterChunks(({ operation, provider, model }) => {
+      const pauses = book.of(operation, provider, model).chunkPause;
+      return (pauseMs, now) => pauses.record(pauseMs / 1000, now);
+    }),
+    events.tap("call.completed", (event, call) => {
       const now = clock.now();
-      const series = seriesOf(event);
+      const series = seriesOf(call);
+      const { answeredBy, responseModel, usage, durationMs, providerMs, waits } = event;
+      const end = series.answered(answeredBy, book.responseModel(responseModel, call?.model));
+      finish(event, call, series, end, now);
+      series.overhead.record(overheadMs(durationMs, providerMs, waits) / 1000, now);
+      if (event.servedBy === "upstream") withoutContent(event, series, "completed", now);
+      else if (usage !== undefined) save(prices.of(responseModel, call?.model), usage, series, now);
+    }),
+    events.tap("call.failed", (event, call) => {
+      const now = clock.now();
+      const series = seriesOf(call);
       const outcome = event.errorType === "refused" ? "rejected" : "error";
-      finish(event, series, series.ended(outcome, event.errorType), now);
-      spend(event, series, now);
+      finish(event, call, series, series.ended(outcome, event.errorType), now);
+      withoutContent(event, series, event.errorType, now);
     }),
-    events.on("call.cancelled", (event) => {
+    events.tap("call.cancelled", (event, call) => {
       const now = clock.now();
-      const series = seriesOf(event);
-      finish(event, series, series.ended("cancelled", "aborted"), now);
-      spend(event, series, now);
+      const series = seriesOf(call);
+      finish(event, call, series, series.ended("cancelled", "aborted"), now);
+      withoutContent(event, series, "aborted", now);
     }),
-    events.on("attempt.completed", (event) => {
-      recordAttempt(seriesOf(event), event.attempt, undefined, event.durationMs, clock.now());
-    }),
-    events.on("attempt.failed", (event) => {
-      recordAttempt(seriesOf(event), event.attempt, event.errorType, event.durationMs, clock.now());
-    }),
-    events.on("retry.scheduled", (event) => {
-      const { labels, metrics } = seriesOf(event);
-      metrics.retries.series({ ...labels, reason: event.reason, source: event.source }).add(1, clock.now());
-    }),
-    events.on("timeout.fired", (event) => {
-      const { labels, metrics } = seriesOf(event);
-      metrics.timeouts.series({ ...labels, phase: event.phase }).add(1, clock.now());
-    }),
-    events.on("stream.interrupted", (event) => {
-      const { labels, metrics } = seriesOf(event);
-      metrics.streamInterruptions.series({ ...labels, reason: event.reason }).add(1, clock.now());
-    }),
-    events.on("cache.hit", (event) => {
-      const { labels, metrics } = seriesOf(event);
-      metrics.cacheLookups.series({ ...labels, result: "hit", tier: event.tier }).add(1, clock.now());
-    }),
-    events.on("cache.miss", (event) => {
-      const { labels, metrics } = seriesOf(event);
-      metrics.cacheLookups.series({ ...labels, result: "miss" }).add(1, clock.now());
-    }),
-    events.on("cache.refreshed", (event) => {
-      // What the cache asks for by itself is no call, and costs all the same.
-      spend(event, seriesOf(event), clock.now());
-    }),
-    events.on("cache.bypassed", (event) => {
-      const { labels, metrics } = seriesOf(event);
-      metrics.cacheLookups.series({ ...labels, result: "bypass" }).add(1, clock.now());
-    }),
+    ...recordAttempts(runtime, seriesOf, prices),
+    ...recordLookups(runtime, seriesOf),
   ];
 }
 
-function recordAttempt(
-  series: CallSeries,
-  number: number,
-  errorType: FaultKind | undefined,
-  durationMs: number,
-  now: number,
-): void {
-  const { attempts, duration } = series.attempt(number === 1, errorType);
-  attempts.add(1, now);
-  duration.record(durationMs / 1000, now);
-}
-
-function recordTokens(series: CallSeries, usage: Usage, now: number): void {
-  const [input, output] = series.tokens;
-  input.record(usage.inputTokens, now);
-  output.record(usage.outputTokens, now);
+function overheadMs(durationMs: number, providerMs: number, waits: Waits): number {
+  const elsewhere = providerMs + waits.queue + waits.throttle + waits.rateLimit + waits.backoff;
+  return Math.max(0, durationMs - elsewhere);
 }
 
 function recordWaits({ labels, metrics }: CallSeries, waits: Waits, now: number): void {
@@ -127,19 +95,6 @@ function recordWaits({ labels, metrics }: CallSeries, waits: Waits, now: number)
   }
 }
 
-interface Charged {
-  readonly model?: string | undefined;
-  /** Absent when the call failed: then what it used was the provider's. */
-  readonly servedBy?: ServedBy;
-  readonly usage: Usage | undefined;
-  readonly responseModel?: string | undefined;
-}
-
-// By the model that answered where it has a price (an alias may resolve to another one), else by the one asked for.
-function charge(prices: PriceList, event: Charged, usage: Usage, series: CallSeries, now: number): void {
-  const price = prices.get(event.responseModel ?? "") ?? prices.get(event.model ?? "");
-  if (price === undefined) return;
-  const spent = event.servedBy === undefined || event.servedBy === "upstream";
-  const counter = spent ? series.cost : series.metrics.costSaved.series(series.labels);
-  counter.add(costOf(price, usage), now);
+function save(price: ModelPrice | undefined, usage: Usage, { labels, metrics }: CallSeries, now: number): void {
+  if (price !== undefined) metrics.costSaved.series(labels).add(costOf(price, usage), now);
 }

@@ -1,4 +1,5 @@
 import { OptionError } from "../core/index.ts";
+import { boundsFor } from "./bounds.ts";
 import { checkLabelKey, Metric, type MetricDefinition } from "./metric.ts";
 import { CounterSeries, GaugeSeries, HistogramSeries } from "./series.ts";
 import { WindowMemory } from "./window-memory.ts";
@@ -9,10 +10,14 @@ const METRICS_MAX = 200;
 
 export type AnyMetric = Metric<CounterSeries> | Metric<GaugeSeries> | Metric<HistogramSeries>;
 
+/** Brings metrics up to date whose values lie elsewhere until somebody asks. */
+export type Observer = (now: number) => void;
+
 /** All metrics of one monitor, by name. */
 export class Registry {
   readonly memory: WindowMemory;
   #metrics = new Map<string, AnyMetric>();
+  #observers = new Map<string, Observer>();
   #maxSeries: number;
   #onOverflow: (metric: string) => void;
 
@@ -30,6 +35,20 @@ export class Registry {
     yield* this.#metrics.values();
   }
 
+  /** Has `observe` bring metrics up to date whenever one of them is read. Gives back how to stop. */
+  observed(names: readonly string[], observe: Observer): () => void {
+    for (const name of names) this.#observers.set(name, observe);
+    return () => {
+      for (const name of names) if (this.#observers.get(name) === observe) this.#observers.delete(name);
+    };
+  }
+
+  /** Brings a metric up to date, or all of them. */
+  refresh(now: number, name?: string): void {
+    if (name !== undefined) this.#observers.get(name)?.(now);
+    else for (const observe of new Set(this.#observers.values())) observe(now);
+  }
+
   /** The metric of that name, made on first use. Throws {@link OptionError} when it exists as another kind. */
   counter(definition: MetricDefinition): Metric<CounterSeries> {
     return this.#define(definition, (labels) => new CounterSeries(labels));
@@ -40,7 +59,8 @@ export class Registry {
   }
 
   histogram(definition: MetricDefinition): Metric<HistogramSeries> {
-    return this.#define(definition, (labels) => new HistogramSeries(labels, this.memory));
+    const bounds = definition.bounds ?? boundsFor(definition.unit);
+    return this.#define(definition, (labels) => new HistogramSeries(labels, this.memory, bounds));
   }
 
   #define<S extends CounterSeries | GaugeSeries | HistogramSeries>(

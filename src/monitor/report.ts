@@ -5,11 +5,14 @@ import { gather } from "./reading.ts";
 import type { Registry } from "./registry.ts";
 import { CounterSeries, GaugeSeries, type Labels, type Series } from "./series.ts";
 import { type Totals, totalsOf, windowSums } from "./totals.ts";
+import { type Trend, trendMs, trendOf } from "./trend.ts";
 
 interface Row {
   readonly name: string;
   readonly unit: string;
   readonly labels: Labels;
+  /** Against the time before, see `trendMinutes`; absent where that is not known. */
+  readonly trend?: Trend;
 }
 
 export interface CounterRow extends Row {
@@ -38,7 +41,7 @@ export interface HistogramRow extends Row {
 
 export type ReportRow = CounterRow | GaugeRow | HistogramRow;
 
-/** What happened in the last minutes. */
+/** What happened in the last minutes; the metrics of the monitor itself are not in it. */
 export interface Report {
   /** Milliseconds since the Unix epoch; not before the monitor was there. */
   readonly from: number;
@@ -46,6 +49,8 @@ export interface Report {
   /** One row for each metric and label set that has data. */
   readonly metrics: readonly ReportRow[];
   readonly totals: Totals;
+  /** Trends compare the last so many minutes with as many before; absent before the monitor was there for both. */
+  readonly trendMinutes?: number;
 }
 
 const P95_COUNT_MIN = 20;
@@ -57,16 +62,27 @@ export function reportOf(
   { windowMs, startedAt, priced }: { windowMs: number; startedAt: number; priced: boolean },
 ): Report {
   const now = clock.now();
+  registry.refresh(now);
   const to = clock.wall();
   const coveredMs = Math.min(windowMs, now - startedAt);
   const metrics: ReportRow[] = [];
+  const lengthMs = trendMs(windowMs);
+  const hasTrend = now - startedAt >= 2 * lengthMs;
   for (const metric of registry) {
+    if (isOfTheMonitor(metric.definition)) continue;
     for (const series of metric) {
       const row = rowOf(metric.definition, series, { now, windowMs, coveredMs });
-      if (row !== undefined) metrics.push(row);
+      if (row === undefined) continue;
+      const trend = hasTrend ? trendOf(series, now, lengthMs) : undefined;
+      metrics.push(trend === undefined ? row : { ...row, trend });
     }
   }
-  return { from: to - coveredMs, to, metrics, totals: totalsOf(windowSums(registry, now, windowMs), priced) };
+  const totals = totalsOf(windowSums(registry, now, windowMs), priced);
+  return { from: to - coveredMs, to, metrics, totals, ...(hasTrend && { trendMinutes: lengthMs / 60_000 }) };
+}
+
+function isOfTheMonitor({ name }: MetricDefinition): boolean {
+  return name.startsWith("breakwater.monitor.");
 }
 
 function rowOf(

@@ -1,8 +1,13 @@
+import { bucketOf } from "./bounds.ts";
 import { binOf, ExponentialHistogram, isRecordable } from "./exponential-histogram.ts";
+import { type Course, GaugeHistory } from "./gauge-history.ts";
 import { SlotRing } from "./slot-ring.ts";
 import type { WindowMemory } from "./window-memory.ts";
 
 export type Labels = Readonly<Record<string, string>>;
+
+/** What one series may come to, up or down: all series of a metric together stay finite. */
+const AMOUNT_MAX = 1e300;
 
 interface Sum {
   value: number;
@@ -19,8 +24,10 @@ const SUMS = {
 export class CounterSeries {
   readonly labels: Labels;
   total = 0;
-  /** Values that were not taken: negative, infinite, not a number. */
+  /** Values that were not taken: negative, not finite, not a number. */
   refused = 0;
+  /** The clock's time of the first value. */
+  bornAt = Number.POSITIVE_INFINITY;
   #ring = new SlotRing<Sum>(SUMS);
 
   constructor(labels: Labels) {
@@ -28,12 +35,23 @@ export class CounterSeries {
   }
 
   add(value: number, now: number): void {
-    if (!isRecordable(value)) {
+    if (!isRecordable(value) || this.total + value > AMOUNT_MAX) {
       this.refused++;
       return;
     }
+    if (now < this.bornAt) this.bornAt = now;
     this.total += value;
     this.#ring.at(now).value += value;
+  }
+
+  /** Brings the total to that of a count that is kept elsewhere and never goes back. */
+  raiseTo(total: number, now: number): void {
+    if (total > this.total) this.add(total - this.total, now);
+  }
+
+  /** Visits what was added in each slot from `from` on; see `SlotRing.visitFrom`. */
+  visitFrom(from: number, fine: boolean, visitor: (value: number, start: number) => void): void {
+    this.#ring.visitFrom(from, fine, (slot, start) => visitor(slot.value, start));
   }
 
   /** What was added in the last `windowMs`. */
@@ -51,9 +69,10 @@ export class GaugeSeries {
   readonly labels: Labels;
   /** Values that were not taken: infinite, not a number. */
   refused = 0;
-  #value = 0;
-  #setAt: number | undefined;
+  #value = Number.NaN;
+  #setAt = Number.NEGATIVE_INFINITY;
   #ttlMs: number;
+  #history = new GaugeHistory();
 
   constructor(labels: Labels, ttlMs = Number.POSITIVE_INFINITY) {
     this.labels = labels;
@@ -61,34 +80,46 @@ export class GaugeSeries {
   }
 
   set(value: number, now: number): void {
-    if (!Number.isFinite(value)) {
+    if (!Number.isFinite(value) || Math.abs(value) > AMOUNT_MAX) {
       this.refused++;
       return;
     }
+    this.#history.set(value, now - this.#setAt <= this.#ttlMs ? this.#value : Number.NaN, now);
     this.#value = value;
     this.#setAt = now;
   }
 
   add(delta: number, now: number): void {
-    this.set(this.#value + delta, now);
+    this.set((Number.isNaN(this.#value) ? 0 : this.#value) + delta, now);
   }
 
   /** The value, or `undefined` before it is set and once nobody has set it for as long as it is good for. */
   at(now: number): number | undefined {
-    return this.#setAt !== undefined && now - this.#setAt <= this.#ttlMs ? this.#value : undefined;
+    return Number.isNaN(this.#value) || now - this.#setAt > this.#ttlMs ? undefined : this.#value;
+  }
+
+  /** How it went in the slots from `from` to before `until`; `undefined` when it was not known then. */
+  between(from: number, until: number, now: number): Course | undefined {
+    const known = this.#setAt < until && Math.max(from, this.#setAt) - this.#setAt <= this.#ttlMs;
+    return this.#history.between(from, until, now, known ? this.#value : Number.NaN);
   }
 }
 
 /** The distribution of one label set: since the start and in windows. */
 export class HistogramSeries {
   readonly labels: Labels;
-  /** Values that were not taken: negative, infinite, not a number. */
+  /** Values that were not taken: negative, not finite, not a number. */
   refused = 0;
   readonly lifetime = new ExponentialHistogram({ wide: true });
+  /** Upper bounds of the explicit buckets, and how many values since the start lie in each; the last has no bound. */
+  readonly bounds: readonly number[];
+  readonly bucketCounts: Float64Array;
   #ring: SlotRing<ExponentialHistogram>;
 
-  constructor(labels: Labels, memory: WindowMemory) {
+  constructor(labels: Labels, memory: WindowMemory, bounds: readonly number[]) {
     this.labels = labels;
+    this.bounds = bounds;
+    this.bucketCounts = new Float64Array(bounds.length + 1);
     this.#ring = new SlotRing({
       fresh: (now) => {
         memory.check(now);
@@ -103,18 +134,25 @@ export class HistogramSeries {
   }
 
   record(value: number, now: number): void {
-    if (!isRecordable(value)) {
+    if (!isRecordable(value) || this.lifetime.sum + value > AMOUNT_MAX) {
       this.refused++;
       return;
     }
     const bin = binOf(value);
     this.lifetime.put(value, bin);
+    const bucket = bucketOf(this.bounds, value);
+    this.bucketCounts[bucket] = (this.bucketCounts[bucket] as number) + 1;
     this.#ring.at(now).put(value, bin);
   }
 
   /** Adds the values of the last `windowMs` to `into`. */
   collect(now: number, windowMs: number, into: ExponentialHistogram): void {
     this.#ring.visit(now, windowMs, (slot) => into.merge(slot));
+  }
+
+  /** Visits each slot from `from` on; see `SlotRing.visitFrom`. */
+  visitFrom(from: number, fine: boolean, visitor: (values: ExponentialHistogram, start: number) => void): void {
+    this.#ring.visitFrom(from, fine, visitor);
   }
 
   /** Only the sum of them. */

@@ -1,4 +1,4 @@
-import type { Runtime } from "../core/index.ts";
+import type { Runtime, Timer } from "../core/index.ts";
 import { isCluster, type RedisClient, type RedisCluster } from "./client.ts";
 import { type MakeClient, type OwnClient, OwnConnection } from "./own-connection.ts";
 
@@ -59,19 +59,24 @@ export function subscribeBy(client: RedisClient | RedisCluster, timeoutMs: numbe
   );
 }
 
+const SUBSCRIBE_AGAIN_MS = 1_000;
+
 /** The client of a cluster keeps a connection for subscriptions, and moves it when its node goes away. */
 function subscribeOnCluster(cluster: RedisCluster): Subscribe {
-  return (channel, hearText, subscribed) => {
+  return (channel, hearText, subscribed, { clock }) => {
     const hear = (message: string | Buffer): void => hearText(String(message));
     let closed = false;
     let listening = false;
+    let again: Timer | undefined;
     const subscribe = async (): Promise<void> => {
+      again?.cancel();
+      if (closed) return;
       try {
         await cluster.subscribe(channel, hear);
         listening = !closed;
         if (listening) subscribed();
       } catch {
-        // Tried again when messages are found to be missing.
+        again = clock.background(SUBSCRIBE_AGAIN_MS, () => void subscribe());
       }
     };
     const unsubscribe = async (): Promise<void> => {
@@ -85,9 +90,10 @@ function subscribeOnCluster(cluster: RedisCluster): Subscribe {
       },
       // A message may come by way of another node than the count did.
       caughtUp: async () => {},
-      renew: () => void unsubscribe().then(() => (closed ? undefined : subscribe())),
+      renew: () => void unsubscribe().then(subscribe),
       close: () => {
         closed = true;
+        again?.cancel();
         void unsubscribe();
       },
     };

@@ -1,1 +1,2 @@
+export type { TokenCounter } from "./token-counter.ts";
 export { type Estimate, TokenEstimator } from "./token-estimator.ts";

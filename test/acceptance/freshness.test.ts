@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { createOptimizer, seededRandom } from "../../src/index.ts";
-import { simulatedFetch, VirtualClock } from "../../src/testing/index.ts";
+import { createOptimizer, type OptimizerOptions, seededRandom } from "../../src/index.ts";
+import { type ProviderLogEntry, simulatedFetch, VirtualClock } from "../../src/testing/index.ts";
 
 const SECOND_MS = 1000;
 const OUTAGE = { from: 60 * SECOND_MS, to: 90 * SECOND_MS };
+/** The default: the longest that a circuit stays open before it lets a call try. */
+const MAX_OPEN_MS = 15 * SECOND_MS;
 
 /** One question, ten times a second for two minutes, of an optimizer whose provider is down for half of one. */
-async function hotQuestion(stream: boolean, cache: object) {
+async function hotQuestion(stream: boolean, cache: object, more: OptimizerOptions = {}) {
   const clock = new VirtualClock();
   const fetch = simulatedFetch({
     clock,
@@ -15,7 +17,7 @@ async function hotQuestion(stream: boolean, cache: object) {
     outputTokens: 20,
     faults: [{ ...OUTAGE, fault: { kind: "status", status: 503 } }],
   });
-  const optimizer = createOptimizer({ clock, random: seededRandom(1), fetch, environment: {}, cache });
+  const optimizer = createOptimizer({ clock, random: seededRandom(1), fetch, environment: {}, cache, ...more });
   let billed = 0;
   optimizer.on("call.completed", ({ servedBy, usage }) => {
     if (servedBy === "upstream") billed += usage?.outputTokens ?? 0;
@@ -50,6 +52,11 @@ async function hotQuestion(stream: boolean, cache: object) {
   return { ends, billed, sent, log };
 }
 
+/** When the provider answered again after its outage. */
+function refreshedAt(log: readonly ProviderLogEntry[]): number | undefined {
+  return log.find(({ at, status }) => at >= OUTAGE.to && status === 200)?.at;
+}
+
 describe("a question that is asked all the time, while its provider is down for half a minute", () => {
   it.each([
     ["whole", false],
@@ -61,8 +68,16 @@ describe("a question that is asked all the time, while its provider is down for 
     const afterWarmUp = ends.filter(({ at }) => at >= SECOND_MS);
     expect(Math.max(...afterWarmUp.map(({ waitedMs }) => waitedMs))).toBe(0);
     expect(log.length).toBeLessThanOrEqual(132);
-    expect(log.some(({ at, status }) => at > OUTAGE.to && status === 200)).toBe(true);
+    expect(refreshedAt(log)).toBeLessThanOrEqual(OUTAGE.to + MAX_OPEN_MS + SECOND_MS);
     expect(billed).toBe(sent);
+  });
+
+  it("is refreshed within two seconds of its end, where no circuit keeps calls from trying", {
+    timeout: 60_000,
+  }, async () => {
+    const { ends, log } = await hotQuestion(false, { ttl: "1s", staleWhileRevalidate: "1m" }, { breaker: false });
+    expect(ends.every(({ ok }) => ok)).toBe(true);
+    expect(refreshedAt(log)).toBeLessThanOrEqual(OUTAGE.to + 2 * SECOND_MS);
   });
 
   it("is always answered with stale-if-error, too, and fails without", { timeout: 60_000 }, async () => {

@@ -9,7 +9,7 @@ const OUTAGE = { fromSecond: 30, toSecond: 90 };
 const MAX_OPEN_MS = 15_000;
 
 describe("an outage of a minute under 50 calls a second", () => {
-  it.each([1, 2, 3])(
+  it.each([1, 2, 3, 4, 5])(
     "costs hardly more than one attempt a call and is over soon after (seed %i)",
     { timeout: 120_000 },
     async (seed) => {

@@ -167,6 +167,24 @@ describe("a stream through a line", () => {
     expect(chunks).toBe(2);
   });
 
+  it("is over when the provider has told a failure, although its reader neither reads on nor leaves", async () => {
+    const { line, ending } = watched();
+    const failure = event({ error: { message: "The model failed.", type: "server_error" } });
+    const pieces = [chatEvents[0] ?? "", chatEvents[1] ?? "", failure, DONE].map((text) => Buffer.from(text));
+    const response = await createFetch(line, { fetch: inPieces(pieces) })(
+      "https://api.openai.com/v1/chat/completions",
+      init,
+    );
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    let text = "";
+    while (!text.includes("The model failed.")) text += Buffer.from((await reader.read()).value ?? []).toString();
+    expect(await ending()).toMatchObject({ fault: { kind: "server_error" } });
+    let rest = "";
+    for (let read = await reader.read(); !read.done; read = await reader.read())
+      rest += Buffer.from(read.value).toString();
+    expect(text + rest).toBe(pieces.join(""));
+  });
+
   it("is the provider's failure when it told one, although the SDK leaves at that moment", async () => {
     await using server = await startServer(async (response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
@@ -228,6 +246,19 @@ describe("an error told before the first content", () => {
     expect(response.headers.get("content-type")).toBe("text/event-stream");
     // What the provider says after its failure is not waited for.
     expect(await response.text()).toBe(`${chatEvents[0]}${told}`);
+  });
+
+  it("counts an event that is not JSON as one", async () => {
+    await using server = await startServer((response, seen, nth) =>
+      events(nth === 1 ? [chatEvents[0] as string, "data: {oops\n\n", ...chatEvents.slice(1)] : chatEvents)(
+        response,
+        seen,
+        nth,
+      ),
+    );
+    const stream = await wrappedClient(server, pipeline(retrying(2))).chat.completions.create(chat);
+    expect(await collect(stream)).toHaveLength(4);
+    expect(server.seen).toHaveLength(2);
   });
 
   it("is answered by another try also when the provider leaves the connection open", async () => {

@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Demand } from "../../src/cluster/demand.ts";
 import { Grants, KEPT_MS } from "../../src/cluster/grants.ts";
-import { InsuranceBucket } from "../../src/cluster/insurance.ts";
+import { Insurance, InsuranceBucket } from "../../src/cluster/insurance.ts";
+import { LongUse } from "../../src/cluster/long-use.ts";
+import { seededRandom } from "../../src/core/index.ts";
 import { amountsOf } from "./support.ts";
 
 describe("units that are held", () => {
@@ -48,6 +50,18 @@ describe("units that are held", () => {
     expect(grants.lastAt).toBe(651);
   });
 
+  it("are nobody's when they could have been used five seconds ago", () => {
+    const grants = new Grants();
+    grants.add(10, -60_000, 0.01, 0);
+    grants.add(10, 0, 0.01, 0);
+    grants.add(3, 0, 0, 0);
+    // Those of the first, and six of the second, that came up to 2 s ago: what came with their answer came at 0.
+    expect(grants.expire(2_600)).toBe(10 + 6 + 3);
+    expect(grants.total).toBe(4);
+    expect(grants.expire(60_000)).toBe(0);
+    expect(grants.total).toBe(0);
+  });
+
   it("are never lost or made up, whatever is done with them", () => {
     const steps = fc.oneof(
       fc.record({
@@ -70,7 +84,11 @@ describe("units that are held", () => {
             grants.take(step.amount);
             held -= Math.min(held, step.amount);
           } else {
-            held -= step.kind === "expire" ? grants.expire(now) : grants.giveBack(step.amount);
+            // Those whose time has long passed go, and nobody gets them.
+            const before = grants.total;
+            const returned = step.kind === "expire" ? grants.expire(now) : grants.giveBack(step.amount);
+            expect(returned).toBeLessThanOrEqual(before - grants.total);
+            held -= before - grants.total;
           }
           expect(grants.total).toBe(held);
           if (held > 0) expect(grants.readyAt(held)).toBe(grants.lastAt);
@@ -98,7 +116,57 @@ describe("what is asked for ahead", () => {
   });
 });
 
+describe("what a process has used of a long window", () => {
+  it("is remembered for as long as it counts, and a sixtieth more", () => {
+    const use = new LongUse(6_000);
+    use.add(5, 0);
+    use.add(7, 3_000);
+    use.add(-2, 3_000);
+    expect(use.total(6_000)).toBe(10);
+    expect(use.total(6_100)).toBe(5);
+    expect(use.total(9_100)).toBe(0);
+  });
+});
+
 describe("an insured share", () => {
+  /** When one of so many processes may make its first calls, by what part of a limit it has. */
+  function firstCalls(processes: number, limitPerMs: number, perCall: number, seed: number): number[] {
+    const random = seededRandom(seed);
+    return Array.from({ length: processes }, () => {
+      const insurance = new Insurance({ burstMs: 500, mostProcesses: () => processes, random });
+      insurance.begin(0, perCall, limitPerMs, 0);
+      return insurance.delay(perCall, limitPerMs, 0);
+    });
+  }
+
+  it("begins at once where it is enough for a call, and at a random time where not", () => {
+    expect(firstCalls(8, 0.1, 1, 1)).toEqual(Array.from({ length: 8 }, () => 0));
+    expect(firstCalls(1, 5 / 60_000, 1, 1)).toEqual([0]);
+    for (const [perMs, perCall] of [
+      [10 / 60_000, 1],
+      [10_000 / 60_000, 1_000],
+    ] as const) {
+      const first = firstCalls(1_000, perMs, perCall, 2);
+      // 9 calls a minute are meant for all together.
+      expect(first.filter((ms) => ms === 0).length).toBeLessThan(8);
+      const inAnHour = first.filter((ms) => ms <= 3_600_000).length;
+      expect(inAnHour).toBeGreaterThan(540 - 60);
+      expect(inAnHour).toBeLessThan(540 + 60);
+    }
+  });
+
+  it("is not put off by a server that comes and goes", () => {
+    const insurance = new Insurance({ burstMs: 500, mostProcesses: () => 100, random: () => 0.9 });
+    const [perMs, perCall] = [0.01, 1];
+    let now = 0;
+    for (; now < 60_000; now += 1_000) {
+      insurance.begin(0, perCall, perMs, now);
+      if (insurance.delay(perCall, perMs, now) === 0) break;
+    }
+    expect(now).toBeGreaterThan(5_000);
+    expect(now).toBeLessThan(11_200);
+  });
+
   it("lets no more through in any window than flows off, and one burst", () => {
     const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 100 });
     fc.assert(

@@ -3,6 +3,7 @@ import { cluster } from "../../src/cluster/index.ts";
 import { type Clock, createRuntime, seededRandom, systemClock, valueReply, whole } from "../../src/core/index.ts";
 import { rateLimit } from "../../src/policies/rate-limit/index.ts";
 import { callOf } from "../support/calls.ts";
+import type { LoadOrder } from "./load.ts";
 
 export interface LoadSettings {
   readonly url: string;
@@ -64,26 +65,32 @@ function ask(): void {
 function askOnAndOn(): void {
   ask();
   nextAt += (-Math.log(1 - random()) * 1000) / settings.callsPerSecond;
-  if (nextAt <= performance.now()) setImmediate(askOnAndOn);
-  else setTimeout(askOnAndOn, nextAt - performance.now());
+  const ms = nextAt - performance.now();
+  if (ms <= 0) setImmediate(askOnAndOn);
+  else setTimeout(askOnAndOn, ms);
 }
 
-const reporting = setInterval(() => {
+function report(): void {
   const { central, processes } = member.snapshot();
   if (!process.connected) return;
   process.send?.({ admitted, waits, waiting, central, processes, lost } satisfies LoadReport);
   admitted = [];
   waits = [];
   lost = [];
-}, REPORT_EVERY_MS);
+}
+
+async function end(): Promise<void> {
+  clearInterval(reporting);
+  report();
+  await member.close();
+  process.exit();
+}
 
 let nextAt = performance.now();
-process.once("message", () => {
+const reporting = setInterval(report, REPORT_EVERY_MS);
+process.on("message", (order: LoadOrder) => {
+  if (order === "stop") return void end();
   nextAt = performance.now();
   askOnAndOn();
 });
-process.once("disconnect", async () => {
-  clearInterval(reporting);
-  await member.close();
-  process.exit();
-});
+process.once("disconnect", () => void end());

@@ -7,6 +7,8 @@ import type { LoadReport, LoadSettings } from "./load-child.ts";
 export interface Load {
   /** Times at which calls were let through, in order. */
   readonly admitted: number[];
+  /** How many of them by process. */
+  readonly admittedBy: readonly number[];
   /** How long calls have waited, with when they were let through. */
   readonly waits: { readonly at: number; readonly ms: number }[];
   /** Calls that wait now, by process. */
@@ -25,10 +27,14 @@ export interface Load {
 
 const CHILD = join(import.meta.dirname, "load-child.ts");
 
+/** What a process is told. */
+export type LoadOrder = "go" | "stop";
+
 /** Starts the processes, each of `program`, and, when all are ready, their calls. */
 export async function startLoad(all: readonly LoadSettings[], program = CHILD): Promise<Load> {
   const admitted: number[] = [];
   const waits: { at: number; ms: number }[] = [];
+  const admittedBy = all.map(() => 0);
   const waiting = all.map(() => 0);
   const central = all.map(() => false);
   const processes = all.map(() => 0);
@@ -40,6 +46,7 @@ export async function startLoad(all: readonly LoadSettings[], program = CHILD): 
       admitted.push(...report.admitted);
       for (const [n, at] of report.admitted.entries()) waits.push({ at, ms: report.waits[n] as number });
       lost.push(...report.lost);
+      admittedBy[index] = (admittedBy[index] as number) + report.admitted.length;
       waiting[index] = report.waiting;
       central[index] = report.central;
       processes[index] = report.processes;
@@ -50,6 +57,7 @@ export async function startLoad(all: readonly LoadSettings[], program = CHILD): 
   for (const child of children) child.send("go");
   return {
     admitted,
+    admittedBy,
     waits,
     waiting,
     central,
@@ -66,7 +74,8 @@ export async function startLoad(all: readonly LoadSettings[], program = CHILD): 
         children.map(async (child) => {
           if (child.exitCode !== null) return;
           const ended = once(child, "exit");
-          if (child.connected) child.disconnect();
+          // It tells what it has not told yet, and goes.
+          if (child.connected) child.send("stop");
           await ended;
         }),
       );

@@ -1,126 +1,113 @@
-import { createClient } from "@redis/client";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { faultOf } from "../../src/core/index.ts";
 import { breaker } from "../../src/policies/breaker/index.ts";
 import { rateLimit } from "../../src/policies/rate-limit/index.ts";
 import { answering, callOf } from "../support/calls.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { amountsOf, type Opened, openMember, passing, until } from "./support.ts";
+import { Caller } from "./virtual-load.ts";
+import { type VirtualMember, VirtualServer } from "./virtual-server.ts";
 
-let server: RedisServer;
-let client: ReturnType<typeof createClient>;
-beforeAll(async () => {
-  server = await startRedis();
-  client = createClient({ url: server.url });
-  await client.connect();
+let server: VirtualServer;
+beforeEach(async () => {
+  server = await VirtualServer.start();
 });
-afterAll(async () => {
-  client.destroy();
-  await server.stop();
-});
-
-let namespaces = 0;
-const newNamespace = () => ({ url: server.url, namespace: `n${++namespaces}:` });
-
-const HOLDER = { widened: () => {}, waiting: () => amountsOf({}) };
+afterEach(() => server.stop());
 
 /** What a member is told of gates. */
-function gatesTold({ member }: Opened): [key: string, forMs: number][] {
+function gatesTold({ member }: VirtualMember): [key: string, forMs: number][] {
   const told: [string, number][] = [];
   member.quotas.onGate((key, forMs) => told.push([key, forMs]));
   return told;
 }
 
-const ready = ({ member }: Opened): Promise<void> => until(() => member.snapshot().commands > 0);
+/** Processes that know of one another. */
+async function met(count: number): Promise<[VirtualMember, VirtualMember, ...VirtualMember[]]> {
+  const opened = Array.from({ length: count }, () => server.open());
+  await server.until(() => opened.every(({ member }) => member.snapshot().processes === count));
+  await server.pass(100);
+  return opened as [VirtualMember, VirtualMember];
+}
 
 describe("a gate that one process closes", () => {
   it("is told to the others, and not to itself", async () => {
-    const options = newNamespace();
-    const [one, two] = [openMember(options), openMember(options)];
+    const [one, two] = await met(2);
     const [own, others] = [gatesTold(one), gatesTold(two)];
-    await Promise.all([ready(one), ready(two)]);
-    await passing(100);
     one.member.quotas.closeGate("target/t", 5_000);
-    await until(() => others.length === 1);
+    await server.pass(50);
     expect(others).toEqual([["target/t", 5_000]]);
     expect(own).toEqual([]);
   });
 
   it("stops calls of a process that starts while it is closed", async () => {
-    const options = newNamespace();
-    const one = openMember(options);
+    const one = server.open();
     one.member.quotas.closeGate("target/t", 5_000);
-    await ready(one);
-    await passing(100);
-    const late = openMember(options);
+    await server.pass(500);
+    const late = server.open();
     const told = gatesTold(late);
-    await until(() => told.length === 1);
+    await server.pass(50);
+    expect(told).toHaveLength(1);
     expect(told[0]?.[0]).toBe("target/t");
-    expect(told[0]?.[1]).toBeGreaterThan(4_000);
-    const share = late.member.quotas.share("target/t", [], HOLDER);
-    expect(share.delay(amountsOf({ requests: 1 }), performance.now())).toBeGreaterThan(4_000);
+    expect(told[0]?.[1]).toBeGreaterThan(4_400);
+    const delayMs = new Caller(server, late, "target/t", []).delay();
+    expect(delayMs).toBeGreaterThan(4_400);
+    expect(delayMs).toBeLessThan(4_520);
     const afterwards = gatesTold(late);
     expect(afterwards.map(([key]) => key)).toEqual(["target/t"]);
   });
 
   it("is learned by one whose message went lost, with the next sign of life", async () => {
-    const options = newNamespace();
-    const [one, two] = [openMember(options), openMember(options)];
+    const [one, two] = await met(2);
     const others = gatesTold(two);
-    await Promise.all([ready(one), ready(two)]);
-    await passing(100);
     // What a message that nobody got leaves behind: the next one has not the next number.
-    await client.sendCommand(["HINCRBY", `${options.namespace}{cluster}:told`, "seq", "1"]);
-    const until5s = Date.now() + 5_000;
-    await client.sendCommand(["HSET", `${options.namespace}{cluster}:told`, "gate target/lost", String(until5s)]);
+    two.line.away = "silent";
+    one.member.quotas.closeGate("target/lost", 5_000);
+    await server.pass(50);
+    two.line.away = undefined;
     one.member.quotas.closeGate("target/t", 5_000);
-    await until(() => others.length === 2);
+    await server.pass(50);
     expect(others.map(([key]) => key).sort()).toEqual(["target/lost", "target/t"]);
   });
 
   it("is told later when the server is away, as long as it is closed", async () => {
-    const own = await startRedis();
-    const options = { url: own.url, namespace: "later:" };
-    const one = openMember(options);
-    await ready(one);
-    await own.kill();
-    await until(() => !one.member.snapshot().central);
-    one.member.quotas.closeGate("target/t", 20_000);
-    one.member.quotas.closeGate("target/short", 1);
-    await own.restart();
-    const two = openMember(options);
+    const [one, two] = await met(2);
     const told = gatesTold(two);
-    await until(() => told.length > 0);
+    server.goAway("refusing");
+    await server.until(() => !one.member.snapshot().central);
+    one.member.quotas.closeGate("target/t", 20_000);
+    one.member.quotas.closeGate("target/short", 1_000);
+    await server.pass(5_000);
+    await server.command("FLUSHALL");
+    server.goAway(undefined);
+    await server.pass(3_000);
     expect(told.map(([key]) => key)).toEqual(["target/t"]);
-    await own.stop();
+    expect(told[0]?.[1]).toBeLessThan(15_010);
   });
 
   it("stops the calls of all limiters: one answer of 429 is enough", async () => {
-    const options = newNamespace();
-    const opened = [openMember(options), openMember(options)];
+    const opened = await met(2);
     const limiters = opened.map(({ member, runtime }) => {
       const policy = rateLimit({}, runtime);
       policy.share(member.quotas);
       return policy;
     });
-    await Promise.all(opened.map(ready));
-    await passing(100);
     const refuse = faultOf({ kind: "rate_limited", retryAfterMs: 400, status: 429, error: new Error("slow down") });
     const sent: number[] = [];
     const ask = (index: number, answer: "ok" | "429") => {
-      const { runtime } = opened[index] as Opened;
+      const { runtime } = opened[index] as VirtualMember;
       const call = callOf(runtime, answering(runtime, "ok"));
-      return limiters[index]?.handle(call, async () => {
-        sent.push(performance.now());
+      return (limiters[index] as (typeof limiters)[0]).handle(call, async () => {
+        sent.push(server.clock.now());
         return answer === "429" ? refuse : answering(runtime, "ok")(call);
       });
     };
-    await ask(1, "ok");
-    const refusedAt = performance.now();
-    await ask(0, "429");
-    await until(() => limiters[1]?.snapshot().targets[0]?.gatedMs !== 0);
-    await ask(1, "ok");
-    expect((sent[2] as number) - refusedAt).toBeGreaterThan(395);
+    await server.during(ask(1, "ok"));
+    const refusedAt = server.clock.now();
+    await server.during(ask(0, "429"));
+    await server.pass(50);
+    void ask(1, "ok");
+    await server.pass(1_000);
+    expect(sent).toHaveLength(3);
+    expect((sent[2] as number) - refusedAt).toBeGreaterThanOrEqual(400);
+    expect((sent[2] as number) - refusedAt).toBeLessThan(500);
     for (const limiter of limiters) limiter.close();
   });
 });
@@ -128,7 +115,7 @@ describe("a gate that one process closes", () => {
 describe("a circuit that opens in one process", () => {
   const KEY = "test/m/k";
 
-  function withBreaker(opened: Opened) {
+  function withBreaker(opened: VirtualMember) {
     const policy = breaker({ consecutiveFailures: 1, halfOpenAfter: "300ms", ramp: 0, probes: 1 }, opened.runtime);
     opened.member.shareBreaker(policy);
     const events: string[] = [];
@@ -145,20 +132,18 @@ describe("a circuit that opens in one process", () => {
   }
 
   it("opens in the others and in one that starts later, and closes in all when probes succeed", async () => {
-    const options = newNamespace();
-    const [one, two] = [openMember(options), openMember(options)];
+    const [one, two] = await met(2);
     const [first, second] = [withBreaker(one), withBreaker(two)];
-    await Promise.all([ready(one), ready(two)]);
-    await passing(100);
-    await first.call(500);
-    await until(() => second.policy.snapshot()[KEY]?.state === "open");
-    const late = openMember(options);
+    await server.during(first.call(500));
+    await server.pass(50);
+    expect(second.policy.snapshot()[KEY]?.state).toBe("open");
+    const late = server.open();
     const third = withBreaker(late);
-    await until(() => third.policy.snapshot()[KEY]?.state === "open");
-    await passing(320);
-    expect((await first.call(200)).ok).toBe(true);
-    await until(() => second.events.at(-1) === "breaker.closed");
-    await passing(50);
+    await server.pass(50);
+    expect(third.policy.snapshot()[KEY]?.state).toBe("open");
+    await server.pass(320);
+    expect((await server.during(first.call(200))).ok).toBe(true);
+    await server.pass(50);
     // Nobody has told on what it was told.
     expect(first.events).toEqual(["breaker.opened", "breaker.half_opened", "breaker.closed"]);
     expect(second.events.filter((type) => type === "breaker.opened")).toHaveLength(1);
@@ -167,14 +152,20 @@ describe("a circuit that opens in one process", () => {
 
 describe("the number of processes", () => {
   it("is known to all as soon as one comes or goes", async () => {
-    const options = newNamespace();
-    const all = [openMember(options), openMember(options)];
+    const all: VirtualMember[] = await met(2);
     const counts = () => all.map(({ member }) => member.snapshot().processes);
-    await until(() => counts().every((count) => count === 2));
-    await passing(100);
-    all.push(openMember(options));
-    await until(() => counts().every((count) => count === 3));
-    await all.pop()?.member.close();
-    await until(() => counts().every((count) => count === 2));
+    all.push(server.open());
+    await server.pass(50);
+    expect(counts()).toEqual([3, 3, 3]);
+    await server.during((all.pop() as VirtualMember).member.close());
+    await server.pass(50);
+    expect(counts()).toEqual([2, 2]);
+  });
+
+  it("is less by one that is gone without a word after half a minute", async () => {
+    const [one, two] = await met(2);
+    two.line.away = "silent";
+    await server.pass(40_000);
+    expect(one.member.snapshot().processes).toBe(1);
   });
 });

@@ -1,10 +1,11 @@
 import { createClient } from "@redis/client";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DrawReply } from "../../src/cluster/protocol.ts";
 import { DRAW } from "../../src/cluster/scripts.ts";
-import type { DrawReply } from "../../src/cluster/share.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { mostBeyond } from "./load.ts";
+import { STARTED_AT, scriptAt } from "./virtual-server.ts";
 
 const BURST_MS = 500;
 
@@ -21,6 +22,8 @@ afterAll(async () => {
 });
 
 let keys = 0;
+/** The server's time, in milliseconds. */
+let now = STARTED_AT;
 
 interface Asked {
   readonly ask?: number;
@@ -28,7 +31,13 @@ interface Asked {
   readonly change?: number;
   readonly debt?: number;
   readonly debtMs?: number;
+  readonly flown?: number;
   readonly held?: number;
+}
+
+function evaluate(key: string, request: object): Promise<unknown> {
+  const args = [JSON.stringify(request), String(BURST_MS), "channel", key];
+  return client.sendCommand(["EVAL", scriptAt(now, DRAW), "1", key, ...args]);
 }
 
 /** One round trip as a process makes it; `at` is the server's time. */
@@ -38,9 +47,8 @@ async function draw(
   units: Record<string, Asked>,
   birth = "",
 ): Promise<DrawReply & { readonly at: number }> {
-  const request = JSON.stringify({ birth, limits, told: false, units });
-  const reply = await client.sendCommand(["EVAL", DRAW, "1", key, request, String(BURST_MS), "channel", key]);
-  return { ...(JSON.parse(String(reply)) as DrawReply), at: Number(await client.hGet(key, "at")) };
+  const reply = await evaluate(key, { birth, limits, told: false, units });
+  return { ...(JSON.parse(String(reply)) as DrawReply), at: now };
 }
 
 function slotsOf({ at, grants }: DrawReply & { readonly at: number }, name: string): number[] {
@@ -56,6 +64,7 @@ describe("what the server grants", () => {
         const key = `grants${keys++}`;
         const slots: number[] = [];
         for (const ask of asks) {
+          now += ask;
           const reply = await draw(key, `requests/1000=${limit}`, { "requests/1000": { ask } });
           slots.push(...slotsOf(reply, "requests/1000"));
         }
@@ -84,7 +93,7 @@ describe("what the server grants", () => {
     const key = `changed${keys++}`;
     await draw(key, "requests/60000=600", { "requests/60000": { ask: 600 } });
     const request = { birth: "", limits: "requests/60000=1200", told: true, units: { "requests/60000": { ask: 1 } } };
-    const changed = await client.sendCommand(["EVAL", DRAW, "1", key, JSON.stringify(request), "500", "c", key]);
+    const changed = await evaluate(key, request);
     const { limits, grants } = JSON.parse(String(changed)) as DrawReply;
     expect(limits).toBe("requests/60000=1200");
     // 600 units now flow off in half a minute.
@@ -102,6 +111,43 @@ describe("what the server grants", () => {
     await draw(busy, `${name}=100`, { [name]: { ask: 100, debt: 100, debtMs: 1_000 } });
     const owed = await draw(busy, `${name}=100`, { [name]: { ask: 1, debt: 40, debtMs: 1_000 } });
     expect(owed.grants[name]?.fromMs).toBeGreaterThan(1_300 - BURST_MS);
+  });
+
+  it("is earlier by what is given back, but not by what a lost key had granted", async () => {
+    const name = "requests/1000";
+    const key = `back${keys++}`;
+    const { birth } = await draw(key, `${name}=100`, { [name]: { ask: 100 } });
+    const lost = await draw(key, `${name}=100`, { [name]: { ask: 1, change: -80 } }, "an earlier one");
+    expect(lost.grants[name]?.fromMs).toBeGreaterThan(800 - BURST_MS);
+    const known = await draw(key, `${name}=100`, { [name]: { ask: 1, change: -80 } }, birth);
+    expect(known.grants[name]?.fromMs).toBeLessThan(220 - BURST_MS);
+  });
+
+  it("is later by what was used while away, if what lay idle did so before", async () => {
+    const name = "requests/1000";
+    const key = `before${keys++}`;
+    const { birth } = await draw(key, `${name}=100`, { [name]: { ask: 1 } });
+    now += 10_000;
+    const second = await draw(key, `${name}=100`, { [name]: { ask: 100 } }, birth);
+    const flown = second.grants[name]?.flown ?? 0;
+    expect(flown).toBeGreaterThan(990);
+    const idle = { ask: 1, debt: 40, debtMs: 60_000, flown: 0 };
+    const owed = await draw(key, `${name}=100`, { [name]: { ...idle, flown } }, birth);
+    expect(owed.grants[name]?.fromMs).toBeGreaterThan(1_200 - BURST_MS);
+    const covered = await draw(key, `${name}=100`, { [name]: idle }, birth);
+    expect(covered.grants[name]?.fromMs).toBeLessThan(1_420 - BURST_MS);
+  });
+
+  it("is later by what two have used while away, if only one of them can have used what lay idle", async () => {
+    const name = "requests/1000";
+    const key = `two${keys++}`;
+    const { birth } = await draw(key, `${name}=100`, { [name]: { ask: 1 } });
+    now += 1_000;
+    const away = { ask: 1, debt: 80, debtMs: 1_000, flown: 0 };
+    const first = await draw(key, `${name}=100`, { [name]: away }, birth);
+    expect(first.grants[name]?.fromMs).toBeLessThan(20 - BURST_MS);
+    const second = await draw(key, `${name}=100`, { [name]: away }, birth);
+    expect(second.grants[name]?.fromMs).toBeGreaterThan(550 - BURST_MS);
   });
 
   it("is nothing at all when a long window has too little, and the paced ones keep theirs", async () => {
@@ -125,9 +171,11 @@ describe("what the server grants", () => {
       fc.asyncProperty(steps, async (all) => {
         const key = `long${keys++}`;
         let out = 0;
+        let birth = "";
         for (const { ask, back } of all) {
           const given = Math.min(back, out);
-          const reply = await draw(key, `${name}=100`, { [name]: { ask, need: 1, change: -given } });
+          const reply = await draw(key, `${name}=100`, { [name]: { ask, need: 1, change: -given } }, birth);
+          birth = reply.birth;
           const granted = reply.grants[name]?.amount ?? 0;
           expect(granted).toBe(Math.min(ask, 100 - (out - given)));
           out += granted - given;

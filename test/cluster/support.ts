@@ -89,7 +89,7 @@ export function passing(ms: number): Promise<void> {
 }
 
 /** Waits until it holds, and fails the test that waits when it never does. */
-export async function until(holds: () => boolean, whatMs = 5_000): Promise<void> {
+export async function until(holds: () => boolean, whatMs = 30_000): Promise<void> {
   const by = performance.now() + whatMs;
   while (!holds()) {
     if (performance.now() > by) throw new Error(`It did not come true within ${whatMs} ms.`);

@@ -160,60 +160,6 @@ describe("an alert", () => {
   });
 });
 
-describe("a handler", () => {
-  it("that throws, rejects or hangs harms neither the others nor the alert", async () => {
-    const heard: string[] = [];
-    const handlers = [
-      () => {
-        throw new TypeError("thrown");
-      },
-      async () => {
-        throw new RangeError("rejected");
-      },
-      () => new Promise(() => {}),
-      (alert: { state: string }) => heard.push(alert.state),
-    ];
-    const { clock, runtime, monitor, sent } = monitored({ alerts: [{ ...HOT, handlers }] });
-    const failures: string[] = [];
-    runtime.events.on("alert.handler_failed", ({ error }) => {
-      failures.push(error);
-    });
-    const temperature = monitor.gauge("app.temperature");
-    temperature.set(90);
-    await clock.advance(5_000);
-    expect(heard).toEqual(["firing"]);
-    expect(failures).toEqual(["TypeError", "RangeError"]);
-    await clock.advance(5_000);
-    expect(failures).toEqual(["TypeError", "RangeError", "TimeoutError"]);
-    temperature.set(20);
-    await clock.advance(5_000);
-    expect(heard).toEqual(["firing", "resolved"]);
-    expect(states(sent)).toEqual(["firing", "resolved"]);
-    monitor.close();
-    expect(clock.pendingTimers).toBe(0);
-  });
-
-  it("may take away its own rule", async () => {
-    const { clock, monitor, sent } = monitored();
-    monitor.alerts.add({ ...HOT, handlers: [(alert) => alert.state === "firing" && monitor.alerts.remove("hot")] });
-    monitor.gauge("app.temperature").set(90);
-    await clock.advance(20_000);
-    expect(states(sent)).toEqual(["firing", "resolved"]);
-  });
-
-  it("that takes away its rule hears nothing of that rule's other label sets", async () => {
-    const { clock, monitor, sent } = monitored();
-    const handlers = [() => monitor.alerts.remove("hot")];
-    monitor.alerts.add({ ...HOT, groupBy: ["room"], handlers });
-    for (const room of ["a", "b"]) monitor.gauge("app.temperature").set(90, { room });
-    await clock.advance(20_000);
-    expect(sent.map(({ state, labels }) => [state, labels["room"]])).toEqual([
-      ["firing", "a"],
-      ["resolved", "a"],
-    ]);
-  });
-});
-
 describe("a rule", () => {
   it.each([
     { metric: "breakwater.call.durations", aggregate: "p95", above: 1 },
@@ -226,7 +172,31 @@ describe("a rule", () => {
     { metric: "breakwater.calls", aggregate: "count", above: 1, clear: 2 },
     { metric: "breakwater.calls", aggregate: "count", above: 1, labels: { colour: "red" } },
     { metric: "breakwater.calls", aggregate: "count", above: 1, groupBy: ["colour"] },
-    { metric: "breakwater.calls", aggregate: "count", above: 1, window: "2h" },
+    { metric: "breakwater.calls", aggregate: "count", above: 1, window: "7h" },
+    { metric: "breakwater.call.duration", aggregate: "p95", above: 1, window: "2h" },
+    { metric: "breakwater.calls", aggregate: "count", above: {} },
+    { metric: "breakwater.calls", aggregate: "count", above: { warning: 2, critical: 1 } },
+    { metric: "breakwater.calls", aggregate: "count", above: { warning: 1 }, level: "info" },
+    { metric: "breakwater.calls", aggregate: "count", above: { times: 2, of: "1m" } },
+    { metric: "breakwater.calls", aggregate: "count", below: { times: 2, of: "1h" } },
+    { metric: "breakwater.calls", aggregate: "count", above: 1, and: { metric: "breakwater.nothing" } },
+    { metric: "breakwater.calls", aggregate: "count", above: 1, and: { above: { warning: 1 } } },
+    { metric: "breakwater.calls", aggregate: "count", above: 1, per: { metric: "breakwater.attempts" } },
+    { metric: "breakwater.retries", aggregate: "ratio", above: 1, per: { metric: "breakwater.pool.depth" } },
+    {
+      metric: "breakwater.retries",
+      aggregate: "ratio",
+      above: 1,
+      groupBy: ["reason"],
+      per: { metric: "breakwater.calls" },
+    },
+    { metric: "breakwater.calls", aggregate: "count", above: 1, noData: "ignore" },
+    { metric: "breakwater.calls", aggregate: "count", above: 1, inhibitedBy: "other" },
+    { event: "breaker.open" },
+    { event: "alert.firing" },
+    { event: "breaker.opened", until: "breaker.shut" },
+    { event: "breaker.opened", for: "1m" },
+    { event: "budget.threshold", above: 0.8 },
     { metric: "breakwater.calls", aggregate: "count", above: 1, level: "fatal" },
     { metric: "breakwater.calls", aggregate: "count", above: 1, handlers: ["log"] },
     { metric: "breakwater.calls", aggregate: "count", above: 1, fro: "1m" },

@@ -135,4 +135,29 @@ describe("the monitor", () => {
     expect(monitor.alerts.remove(id)).toBe(true);
     expect(clock.pendingTimers).toBe(0);
   });
+
+  it("knows a breaker by its name, whichever call tells of it, and where it comes from", () => {
+    const { runtime, monitor } = monitored({ defaultAlerts: true });
+    const { events } = runtime;
+    const why = { reason: "timeout", failureRate: 1, slowCallRate: 0, samples: 10, openForMs: 1_000 } as const;
+    const open = () => monitor.read("breakwater.breaker.state", { aggregate: "sum", labels: { state: "open" } });
+    const moves = (from: string, to: string) =>
+      monitor.read("breakwater.breaker.transitions", { aggregate: "count", labels: { from, to, model: "m" } });
+    // That of a credential: calls of several models tell of it.
+    events.emit("breaker.opened", aCall(runtime), { key: "credential", ...why });
+    events.emit("breaker.rejected", aCall(runtime, "another"), { key: "credential", retryAfterMs: 10 });
+    expect(open()).toBe(1);
+    events.emit("breaker.half_opened", aCall(runtime, "another"), { key: "credential" });
+    events.emit("breaker.opened", aCall(runtime), { key: "credential", ...why, reason: "probe_failed" });
+    events.emit("breaker.closed", undefined, { key: "credential", openMs: 1_000 });
+    expect(open()).toBe(0);
+    // Another process has opened it: no call of this one.
+    events.emit("breaker.opened", undefined, { key: "told", ...why, reason: "told" });
+    events.emit("breaker.half_opened", aCall(runtime), { key: "told" });
+    expect(open()).toBe(0);
+    events.emit("breaker.closed", aCall(runtime), { key: "told", openMs: 1_000 });
+    expect([moves("closed", "open"), moves("open", "half_open"), moves("half_open", "open")]).toEqual([1, 2, 1]);
+    expect([moves("open", "closed"), moves("half_open", "closed")]).toEqual([1, 1]);
+    expect(monitor.health().reasons.filter(({ check }) => check === "breaker")).toEqual([]);
+  });
 });

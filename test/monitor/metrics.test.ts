@@ -88,6 +88,42 @@ describe("instruments of one's own", () => {
     ];
     for (const attempt of wrong) expect(attempt, String(attempt)).toThrow(OptionError);
   });
+
+  it("keep sums that are numbers, however large the values", () => {
+    const { monitor } = monitored();
+    const counter = monitor.counter("app.count");
+    const gauge = monitor.gauge("app.level");
+    const histogram = monitor.histogram("app.size");
+    for (const value of [6e299, 6e299, Number.MAX_VALUE]) {
+      counter.add(value);
+      gauge.set(value);
+      histogram.record(value);
+    }
+    const read = monitor.read("app.size", { aggregate: "mean" });
+    expect(JSON.stringify([monitor.metrics(), monitor.report(), read])).not.toMatch(/null|Infinity/);
+    expect(monitor.stats().refusedValues).toBe(5);
+  });
+
+  it("may be brought up to date by what throws or rejects: that harms nobody, and is told without its message", async () => {
+    const { clock, runtime, monitor } = monitored();
+    const told: unknown[] = [];
+    runtime.events.on("listener.failed", ({ listenerOf, error }) => void told.push([listenerOf, error]));
+    monitor.gauge("app.thrown").set(1);
+    monitor.gauge("app.rejected");
+    monitor.observe(["app.thrown"], () => {
+      throw new RangeError("secret");
+    });
+    monitor.observe(["app.rejected"], async () => {
+      throw new TypeError("secret");
+    });
+    monitor.alerts.add({ metric: "app.thrown", aggregate: "value", above: 1 });
+    await clock.advance(5_000);
+    expect(monitor.read("app.thrown")).toBe(1);
+    monitor.read("app.rejected");
+    await Promise.resolve();
+    expect(told).toContainEqual(["monitor.observe", "RangeError"]);
+    expect(told).toContainEqual(["monitor.observe", "TypeError"]);
+  });
 });
 
 describe("an attack on labels", () => {
@@ -138,6 +174,18 @@ describe("an attack on labels", () => {
     expect(rows.length).toBeLessThanOrEqual(100);
     monitor.evaluate();
     expect(monitor.alerts.list()[0]?.alerts.map(({ labels }) => labels["model"])).toContain("other");
+  });
+
+  it("with odd characters shows clean names, and lets models with a price in after the first 64", () => {
+    const { runtime, monitor } = monitored({ prices: { "gpt-5": { input: 1, output: 1 } } });
+    for (const model of ["", " m ", "a\nb\u0000c", "x".repeat(1_000)]) answered(runtime, { model });
+    for (let index = 0; index < 100; index++) answered(runtime, { model: `junk-${index}` });
+    answered(runtime, { model: "gpt-5" });
+    const models = new Set(
+      monitor.report().metrics.flatMap(({ name, labels }) => (name === "breakwater.calls" ? [labels["model"]] : [])),
+    );
+    for (const clean of ["unknown", "m", "a_b_c", "x".repeat(128), "gpt-5", "other"]) expect(models).toContain(clean);
+    expect(models.size).toBe(66);
   });
 
   it("on a counter of one's own ends in one series for the rest, told once", () => {

@@ -28,8 +28,10 @@ export function aCall(runtime: Runtime, model = "m", provider = "test"): Call {
 const NO_WAITS = { queue: 0, throttle: 0, rateLimit: 0, backoff: 0 };
 
 export function endOf(durationMs: number, usage?: Usage) {
-  const base = { providerMs: durationMs, waits: NO_WAITS, attempts: 1, stream: false, priority: 5, client: undefined };
-  return { ...base, durationMs, usage };
+  const whose = { priority: 5, client: undefined, route: undefined };
+  const spent = { usage, usageCertainty: usage === undefined ? undefined : ("exact" as const) };
+  const how = { providerMs: durationMs, waits: NO_WAITS, attempts: 1, stream: false, firstChunkMs: undefined };
+  return { ...how, ...whose, ...spent, durationMs };
 }
 
 /** Tells of a call that was answered. */
@@ -43,9 +45,21 @@ export function answered(
     usage = undefined as Usage | undefined,
   } = {},
 ): void {
-  runtime.events.emit("call.completed", aCall(runtime, model, provider), {
+  const call = aCall(runtime, model, provider);
+  if (servedBy === "upstream" && usage !== undefined) {
+    const how = {
+      attempt: 1,
+      kind: "first",
+      status: 200,
+      firstContentMs: undefined,
+      responseModel: undefined,
+    } as const;
+    runtime.events.emit("attempt.completed", call, { ...how, durationMs, usage });
+  }
+  runtime.events.emit("call.completed", call, {
     ...endOf(durationMs, usage),
     servedBy,
+    answeredBy: servedBy === "upstream" ? "primary" : servedBy,
     tier: undefined,
     responseModel: undefined,
     finishReasons: undefined,
@@ -60,6 +74,7 @@ export function failed(runtime: Runtime, errorType: FaultKind = "server_error", 
     status: undefined,
     refusedBy: undefined,
     committed: false,
+    servedBy: undefined,
   });
 }
 
@@ -67,10 +82,10 @@ export function failed(runtime: Runtime, errorType: FaultKind = "server_error", 
 export function attempted(runtime: Runtime, attempt = 1, errorType?: FaultKind): void {
   const common = { attempt, kind: attempt === 1 ? "first" : "retry", durationMs: 50 } as const;
   if (errorType === undefined) {
-    const end = { ...common, firstContentMs: undefined, status: 200, usage: undefined };
+    const end = { ...common, firstContentMs: undefined, status: 200, usage: undefined, responseModel: undefined };
     runtime.events.emit("attempt.completed", aCall(runtime), end);
   } else {
-    const end = { ...common, errorType, status: undefined, retryAfterMs: undefined };
+    const end = { ...common, errorType, status: undefined, retryAfterMs: undefined, usage: undefined };
     runtime.events.emit("attempt.failed", aCall(runtime), end);
   }
 }

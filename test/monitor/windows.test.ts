@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { SECONDS_BOUNDS } from "../../src/monitor/bounds.ts";
 import { ExponentialHistogram } from "../../src/monitor/exponential-histogram.ts";
 import { CounterSeries, HistogramSeries } from "../../src/monitor/series.ts";
 import { WindowMemory } from "../../src/monitor/window-memory.ts";
@@ -62,9 +63,35 @@ describe("windows", () => {
     expect(series.within(7_199_000, 60 * MINUTE)).toBeLessThanOrEqual(3_630);
   });
 
+  it("are the sum of their slots, whatever the pauses, the window and the moment", () => {
+    const pause = fc.oneof(fc.integer({ min: 0, max: 4_000 }), fc.integer({ min: 0, max: 400_000 }));
+    fc.assert(
+      fc.property(
+        fc.array(pause, { minLength: 1, maxLength: 200 }),
+        fc.constantFrom(5_000, 60_000, 90_000, 300_000, 600_000, 3_600_000),
+        (pauses, window) => {
+          const series = new CounterSeries({});
+          const times: number[] = [];
+          let now = 0;
+          for (const one of pauses) {
+            now += one;
+            series.add(1, now);
+            times.push(now);
+          }
+          const unit = window > 300_000 ? 60_000 : 5_000;
+          const from = Math.round((now - window) / unit) * unit;
+          expect(series.within(now, window)).toBe(times.filter((at) => at >= from).length);
+        },
+      ),
+    );
+  });
+
   it("keep to their memory by giving up the oldest minutes, never the last one", () => {
     const memory = new WindowMemory(1024 ** 2);
-    const series = Array.from({ length: 20 }, (_, index) => new HistogramSeries({ index: String(index) }, memory));
+    const series = Array.from(
+      { length: 20 },
+      (_, index) => new HistogramSeries({ index: String(index) }, memory, SECONDS_BOUNDS),
+    );
     let highest = 0;
     let now = 0;
     for (; now < 30 * MINUTE; now += 5_000) {
@@ -82,9 +109,9 @@ describe("windows", () => {
 
   it("account for every byte that their slots hold", () => {
     const memory = new WindowMemory(1024 ** 3);
-    const series = new HistogramSeries({}, memory);
+    const series = new HistogramSeries({}, memory, SECONDS_BOUNDS);
     for (let now = 0; now < 3 * 60 * MINUTE; now += 1_000) series.record(1, now);
-    // 61 fine slots and 61 minutes of one octave each.
-    expect(memory.bytes).toBe((61 + 61) * 32 * 4);
+    // 61 fine slots, 61 minutes and 7 blocks of ten minutes, of one octave each.
+    expect(memory.bytes).toBe((61 + 61 + 7) * 32 * 4);
   });
 });

@@ -16,6 +16,17 @@ function snippetsOf(page: string): string[] {
   );
 }
 
+/** Names of the chapters of a page, as links to them have them. */
+function chaptersOf(page: string): string[] {
+  const prose = readFileSync(join(ROOT, page), "utf8").replace(/^```[\s\S]*?^```/gm, "");
+  return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+    title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_\- ]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
 describe("the documentation", () => {
   it("has code that type-checks against the public API", { timeout: 120_000 }, () => {
     rmSync(SNIPPETS, { recursive: true, force: true });
@@ -39,6 +50,16 @@ describe("the documentation", () => {
       }),
     );
     expect(typeErrors()).toBe("");
+  });
+
+  it("has links to chapters that are there", () => {
+    const broken = pages.flatMap((page) =>
+      [...readFileSync(join(ROOT, page), "utf8").matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)/g)]
+        .map(([, file = "", chapter = ""]) => ({ target: file === "" ? page : join(dirname(page), file), chapter }))
+        .filter(({ target, chapter }) => pages.includes(target) && !chaptersOf(target).includes(chapter))
+        .map(({ target, chapter }) => `${page} -> ${target}#${chapter}`),
+    );
+    expect(broken).toEqual([]);
   });
 
   it("has links that lead somewhere", () => {

@@ -40,7 +40,7 @@ describe("the package", () => {
   it("stays small as a whole, and a line of one policy costs a fraction of that", async () => {
     const whole = await bundledBytes('export * from "./index.ts";');
     const onePolicy = await bundledBytes('export { pipeline, retry } from "./index.ts";');
-    expect(whole).toBeLessThan(144 * KILOBYTE);
+    expect(whole).toBeLessThan(176 * KILOBYTE);
     expect(onePolicy).toBeLessThan(whole / 4);
   });
 

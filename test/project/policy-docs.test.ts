@@ -29,14 +29,18 @@ const PAGES: Readonly<Record<string, { alone: object; profile: object; bare?: re
   budget: {
     alone: BUDGET_DEFAULTS,
     profile: {},
-    bare: ["dollarsPerDay", "dollarsPerMonth", "prices", "perClient", "perModel", "perLabel"],
+    bare: ["dollarsPerDay", "dollarsPerMonth", "prices", "perClient", "perModel", "perCredential", "perLabel"],
   },
   cache: { alone: CACHE_DEFAULTS, profile: cache, bare: ["tiers"] },
   coalesce: { alone: COALESCE_DEFAULTS, profile: {} },
   fallback: { alone: FALLBACK_DEFAULTS, profile: {}, bare: ["targets", "own"] },
   hedge: { alone: HEDGE_DEFAULTS, profile: {}, bare: ["when", "spare"] },
   // An optimizer's monitor has the built-in rules; see the last test.
-  monitor: { alone: MONITOR_DEFAULTS, profile: { defaultAlerts: true }, bare: ["prices", "alerts"] },
+  monitor: {
+    alone: MONITOR_DEFAULTS,
+    profile: { defaultAlerts: true },
+    bare: ["prices", "alerts", "handlers", "grouping"],
+  },
   pool: { alone: POOL_DEFAULTS, profile: pool },
   "rate-limit": {
     alone: RATE_LIMIT_DEFAULTS,
@@ -54,6 +58,7 @@ const PAGES: Readonly<Record<string, { alone: object; profile: object; bare?: re
       "perClient",
       "perLabel",
       "accounting",
+      "tokens",
       "limiter",
     ],
   },

@@ -112,6 +112,9 @@ describe("codes that say more than the status", () => {
     [429, error({ code: "insufficient_quota" }), "quota_exhausted"],
     [429, error({ type: "insufficient_quota" }), "quota_exhausted"],
     [403, error({ code: "insufficient_quota", message: "x" }), "quota_exhausted"],
+    // A key without access to one model: no reason to keep it from the others.
+    [403, error({ code: "model_not_found", message: "Project `p` does not have access to model `m`" }), "bad_request"],
+    [403, error({ message: "You don't have access to the model with the specified model ID." }), "bad_request"],
     [429, error({ code: "credit_balance_exhausted" }), "quota_exhausted"],
     [429, error({ message: "Quota exceeded for metric, limit: 0, model: gemini" }), "quota_exhausted"],
     [429, error({ code: "resource_unavailable", message: "Resource Unavailable" }), "overloaded"],
@@ -165,6 +168,7 @@ describe("the wait that a provider asks for", () => {
     [{ "x-ms-retry-after-ms": "300" }, 300],
     [{ "retry-after": "2" }, 2_000],
     [{ "retry-after": "0.25" }, 250],
+    [{ "retry-after": String((NOON + 90_000) / 1_000) }, 90_000],
     [{ "retry-after": "0" }, 0],
     [{ "retry-after": new Date(NOON + 90_000).toUTCString() }, 90_000],
     [{ "retry-after": new Date(NOON - 90_000).toUTCString() }, 0],
@@ -219,6 +223,9 @@ describe("rate-limit headers", () => {
     remaining,
     resetMs,
   });
+  // Their resets are dates.
+  const inputTokens = (limit: number, remaining: number) => ({ ...tokens(limit, remaining), unit: "inputTokens" });
+  const outputTokens = (limit: number, remaining: number) => ({ ...tokens(limit, remaining), unit: "outputTokens" });
   const DAY = 86_400_000;
 
   /** In the order of the file. */
@@ -231,8 +238,8 @@ describe("rate-limit headers", () => {
     [requests(undefined, 119), tokens(undefined, 119_984)],
     [requests(60, 59, 10_000), tokens(150_000, 149_984, 300_000)],
     [],
-    [],
-    [],
+    [requests(4_000, 3_999), inputTokens(200_000, 200_000), outputTokens(80_000, 80_000)],
+    [requests(1_000, 1_000), inputTokens(40_000, 19)],
     [],
     [requests(14_400, 14_399, 6_000, DAY), tokens(30_000, 29_987, 26)],
     [requests(14_400, 14_398, 11_354.999999, DAY), tokens(30_000, 29_869, 261)],

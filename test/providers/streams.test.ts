@@ -150,6 +150,27 @@ describe("the roles of chat events", () => {
   });
 });
 
+describe("an event that is not JSON", () => {
+  const answer = delta({ content: "x" }, "stop") + DONE;
+
+  it.each([
+    ["chat", chat, event("{oops") + answer],
+    ["chat, after the role", chat, delta({ role: "assistant", content: "" }) + event("{oops") + answer],
+    ["chat, named as usual", chat, `event: message\n${event("{oops")}${answer}`],
+    ["responses", responses, event("{oops") + event({ type: "response.completed", response: {} })],
+  ])("fails a stream that has said nothing: %s", (_, reading, text) => {
+    expect(readText(reading, text).end).toMatchObject({ fault: { kind: "malformed", retryable: true } });
+  });
+
+  it.each([
+    ["after content", delta({ content: "x" }) + event("{oops") + delta({}, "stop") + DONE],
+    ["without data", `data:\n\n${answer}`],
+    ["of another name", `event: ping\ndata: alive\n\n${answer}`],
+  ])("is passed on %s", (_, text) => {
+    expect(readText(chat, text).end).toMatchObject({ fault: undefined, storable: false });
+  });
+});
+
 describe("what proves a chat stream whole and good", () => {
   const good = delta({ content: "Hello" }) + delta({}, "stop") + DONE;
 

@@ -60,7 +60,7 @@ describe("a sqlite tier in a folder that may only be read", () => {
     const before = readdirSync(place);
     // The program must be readable for that user, too.
     const program = join(folder, "program");
-    for (const room of ["stores", "core"])
+    for (const room of ["stores", "sqlite", "core"])
       cpSync(join(import.meta.dirname, "../../src", room), join(program, room), { recursive: true });
     const needed = join("node_modules", "eventemitter3");
     cpSync(join(import.meta.dirname, "../..", needed), join(program, needed), { recursive: true });

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -22,11 +22,27 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** Starts a `redis-server` on a free port of 127.0.0.1, with more settings as on its command line. It ends with this process at the latest, however that ends. */
-export async function startRedis(...settings: string[]): Promise<RedisServer> {
+/**
+ * Starts a `redis-server` on a free port of 127.0.0.1, with more settings as on its command line. It ends with this
+ * process at the latest, however that ends.
+ */
+export function startRedis(...settings: string[]): Promise<RedisServer> {
+  return startServer("redis-server", settings);
+}
+
+/** As `startRedis`, with a `valkey-server`. */
+export function startValkey(...settings: string[]): Promise<RedisServer> {
+  return startServer("valkey-server", settings);
+}
+
+export function isInstalled(program: "redis-server" | "valkey-server"): boolean {
+  return spawnSync(program, ["--version"]).status === 0;
+}
+
+async function startServer(program: string, settings: readonly string[]): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), "breakwater-redis-"));
   const port = await freePort();
-  let running = await launch(port, folder, settings);
+  let running = await launch(program, port, folder, settings);
 
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -39,7 +55,7 @@ export async function startRedis(...settings: string[]): Promise<RedisServer> {
     kill: () => running.kill(),
     restart: async () => {
       await running.kill();
-      running = await launch(port, folder, settings);
+      running = await launch(program, port, folder, settings);
     },
     stop: async () => {
       await running.kill();
@@ -50,7 +66,7 @@ export async function startRedis(...settings: string[]): Promise<RedisServer> {
 
 // A process that is killed cannot end its children. The kernel closes its end of a pipe, and a shell waits for that.
 const SHELL = `
-  redis-server "$@" >/dev/null 2>&1 3<&- & server=$!
+  "$0" "$@" >/dev/null 2>&1 3<&- & server=$!
   (cat <&3 >/dev/null; kill -9 $server 2>/dev/null) >/dev/null 2>&1 & watcher=$!
   echo $server
   wait $server
@@ -61,10 +77,10 @@ interface Running {
   kill(): Promise<void>;
 }
 
-async function launch(port: number, folder: string, settings: readonly string[]): Promise<Running> {
+async function launch(program: string, port: number, folder: string, settings: readonly string[]): Promise<Running> {
   const fixed = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder];
   const options = [...fixed, ...settings];
-  const shell = spawn("sh", ["-c", SHELL, "redis", ...options], { stdio: ["ignore", "pipe", "ignore", "pipe"] });
+  const shell = spawn("sh", ["-c", SHELL, program, ...options], { stdio: ["ignore", "pipe", "ignore", "pipe"] });
   const ended = once(shell, "exit");
   let hasEnded = false;
   void ended.then(() => {
@@ -73,8 +89,7 @@ async function launch(port: number, folder: string, settings: readonly string[])
   const [line] = await once(shell.stdout as Readable, "data");
   const pid = Number.parseInt(String(line), 10);
   while (!(await accepts(port))) {
-    if (hasEnded)
-      throw new Error('redis-server does not start; is it installed (Debian: "apt-get install redis-server")?');
+    if (hasEnded) throw new Error(`${program} does not start; is it installed (Debian: "apt-get install ${program}")?`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   return {

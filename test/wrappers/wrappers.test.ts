@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, expectTypeOf, it } from "vitest";
-import { canonical, createOptimizer, OptionError, seededRandom } from "../../src/index.ts";
+import { canonical } from "../../src/core/index.ts";
+import { createOptimizer, OptionError, seededRandom } from "../../src/index.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
 import { cached, invalidates } from "../../src/wrappers/index.ts";
 import { keyMaterial } from "../../src/wrappers/key-material.ts";

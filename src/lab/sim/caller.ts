@@ -1,4 +1,4 @@
-import { DEFAULT_SCOPE, resolveScope } from "../../core/index.ts";
+import { DEFAULT_SCOPE, resolveScope, type Scope } from "../../core/index.ts";
 import { readEvents, readWhole } from "./answer-text.ts";
 import { FALLBACK_MODEL } from "./draw-scenario.ts";
 import type { CallerEnd, CallRecord } from "./record.ts";
@@ -16,6 +16,7 @@ interface WorkContext {
   readonly attempt: number;
 }
 
+const NOTHING_READ = { text: "", unread: "", finishReason: undefined } as const;
 const URL = "https://api.openai.com/v1/chat/completions";
 
 /** Lets a caller do what its action says, and writes down what it got. */
@@ -51,10 +52,13 @@ function recordOf(world: World, action: AskAction): CallRecord {
     abortedAt: undefined,
     endedAt: undefined,
     end: undefined,
-    text: "",
-    unread: "",
-    finishReason: undefined,
+    ...NOTHING_READ,
   };
+}
+
+function scopeOf(record: CallRecord): Scope {
+  const { scope, takesBack } = record.action;
+  return takesBack === true ? { ...scope, onRestart: () => Object.assign(record, NOTHING_READ) } : scope;
 }
 
 function answersTo({ provider, scenario }: World, action: AskAction): string[] {
@@ -69,7 +73,7 @@ function bodyOf({ model, question, stream }: AskAction): object {
 
 async function askByFetch(world: World, record: CallRecord): Promise<CallerEnd> {
   const { action, controller } = record;
-  const response = await world.optimizer.run(action.scope, () =>
+  const response = await world.optimizer.run(scopeOf(record), () =>
     world.optimizer.fetch(URL, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${KEY_MARK}` },
@@ -97,12 +101,12 @@ async function askByFetch(world: World, record: CallRecord): Promise<CallerEnd> 
 
 async function askByFunction(world: World, record: CallRecord): Promise<CallerEnd> {
   const { action, controller } = record;
-  const { model, question, stream, scope } = action;
+  const { model, question, stream } = action;
   const request = { model: `f-${model}`, input: `${PROMPT_MARK} ${question}`, stream, credential: KEY_MARK };
   const result = await world.optimizer.call<string | AsyncIterable<string>>(
     request,
     async (context) => (stream ? streamed(world, action, context) : whole(world, action, context)),
-    { ...scope, signal: controller.signal },
+    { ...scopeOf(record), signal: controller.signal },
   );
   if (typeof result === "string") {
     record.text = result;

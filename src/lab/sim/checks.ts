@@ -52,7 +52,8 @@ export class StateChecks {
     const pool = this.#pool?.snapshot();
     if (pool === undefined) return;
     this.#bounded("pool", "slots", pool.running, pool.concurrency);
-    this.#bounded("pool", "queue", pool.queued, pool.maxQueue);
+    // Who comes back for a slot is let in.
+    this.#bounded("pool", "queue", pool.queued, pool.maxQueue + pool.away);
     const { inFlight } = this.#world.provider.stats();
     const most = pool.running * (this.#hedges ? 2 : 1);
     if (inFlight > most) this.#report("pool", `${inFlight} requests at the provider with ${pool.running} slots taken`);
@@ -88,8 +89,8 @@ export function checkIdle(world: World, report: Report): void {
     if (Math.abs(inFlight) > TOLERANCE) report("leak", `${resource}: ${inFlight} still in flight`);
   }
   const pool = policyOf<Snapshots<PoolSnapshot>>(world, "pool")?.snapshot();
-  if (pool !== undefined && pool.running + pool.queued > 0) {
-    report("leak", `pool: ${pool.running} running, ${pool.queued} waiting`);
+  if (pool !== undefined && pool.running + pool.queued + pool.away > 0) {
+    report("leak", `pool: ${pool.running} running, ${pool.queued} waiting, ${pool.away} away`);
   }
   for (const [key, target] of Object.entries(
     policyOf<Snapshots<Record<string, TargetSnapshot>>>(world, "throttle")?.snapshot() ?? {},

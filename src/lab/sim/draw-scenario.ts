@@ -119,6 +119,7 @@ function drawOptimizer(dice: Dice): SimulatedOptimizer {
       max: dice.whole(6, 20),
       adaptive: dice.chance(0.8),
       clientThrottling: dice.chance(0.2) && { k: dice.one([1, 2]), window: ms(100, 1000) },
+      conditions: dice.chance(0.15) && { memory: 0.9, loopDelay: 50, every: ms(5, 100) },
     },
     breaker: !dice.chance(off) && {
       failureRate: dice.one([0.2, 0.5, 1]),
@@ -137,6 +138,7 @@ function drawOptimizer(dice: Dice): SimulatedOptimizer {
       baseDelay: ms(0, 20),
       maxDelay: ms(20, 100),
       commit: dice.one(["firstContent", "firstContent", { tokens: 3 }, "complete"] as const),
+      afterCommit: dice.one(["error", "error", "restart"] as const),
       budget: dice.one([false, { capacity: dice.whole(1, 10), refillPerSuccess: dice.one([0, 0.1, 1]) }]),
     },
     timeout: {
@@ -224,6 +226,7 @@ function drawAsk(dice: Dice, at: number, questions: number, traffic: TrafficOpti
     ...dice.maybe(traffic.aborts ?? 0.2, () => ({ abortAfter: ms(60) })),
     ...(stream ? dice.maybe(0.1, () => ({ leaveAfter: dice.whole(0, 3) })) : {}),
     ...(stream ? dice.maybe(0.2, () => ({ readEvery: ms(30) })) : {}),
+    ...(stream ? dice.maybe(0.3, () => ({ takesBack: true })) : {}),
     work: drawWork(dice),
   };
 }

@@ -25,6 +25,8 @@ export interface AskAction {
   readonly leaveAfter?: number;
   /** Pauses so long before each chunk. */
   readonly readEvery?: number;
+  /** Takes back what it was given of an answer that begins anew: `scope.onRestart`. */
+  readonly takesBack?: boolean;
   readonly work: FunctionWork;
 }
 

@@ -1,14 +1,16 @@
 import type { BreakwaterEvent } from "../../core/index.ts";
 import { durationMs } from "../../core/index.ts";
-import type { RateLimits } from "../../policies/rate-limit/index.ts";
-import { RATE_LIMIT_DEFAULTS } from "../../policies/rate-limit/index.ts";
+import { RATE_LIMIT_DEFAULTS, type RateLimitOptions, type RateLimits } from "../../policies/rate-limit/index.ts";
 import { RETRY_DEFAULTS } from "../../policies/retry/index.ts";
+import type { ProviderLogEntry } from "../../testing/index.ts";
 import type { Book, Sent } from "./book.ts";
 import type { Report } from "./checks.ts";
 import type { CallRecord } from "./record.ts";
 import type { World } from "./world.ts";
 
 const MINUTE_MS = 60_000;
+// As docs/rate-limit.md says it.
+const TOKEN_SLACK = 0.02;
 
 interface RequestLimit {
   readonly name: string;
@@ -41,6 +43,27 @@ export class SentChecks {
     this.#checkBudget(event.provider ?? "");
     this.#checkCircuit(event);
     if (this.#coalesces) this.#checkAlone(event);
+  }
+
+  /** What the answers came to is known when nothing runs any more. */
+  idle(): void {
+    const { rateLimit } = this.#world.scenario.optimizer;
+    if (typeof rateLimit !== "object" || rateLimit.tokensPerMinute === undefined) return;
+    const { exact, tokensPerMinute } = rateLimit;
+    const burst = exact === true ? 0 : Math.max(burstMsOf(rateLimit) / MINUTE_MS, TOKEN_SLACK);
+    const log = this.#world.provider.log.filter(({ admitted }) => admitted);
+    const largest = Math.max(0, ...log.map(tokensOf));
+    // One burst is let through, one may be owed to whoever waited for nothing; so may one call, and one is larger than both.
+    const most = tokensPerMinute * (1 + 2 * burst) + 2 * largest;
+    for (const [index, last] of log.entries()) {
+      const tokens = tokensBefore(log, index);
+      if (tokens <= most) continue;
+      this.#report(
+        "limit",
+        `${tokens} tokens in the minute before ${last.at}, tokensPerMinute allows ${tokensPerMinute}`,
+      );
+      return;
+    }
   }
 
   #checkLimit({ name, most, counts }: RequestLimit, last: Sent): void {
@@ -76,13 +99,37 @@ export class SentChecks {
 
   #checkAlone({ callId = "" }: BreakwaterEvent<"attempt.started">): void {
     const own = this.#book.calls.get(callId)?.record;
-    if (own === undefined || own.action.scope.cache !== undefined) return;
+    if (own === undefined || goesAlone(own)) return;
     const question = questionOf(own);
     for (const [id, { record, running }] of this.#book.calls) {
-      if (id === callId || running === 0 || record === undefined || record.action.scope.cache !== undefined) continue;
+      if (id === callId || running === 0 || record === undefined || goesAlone(record)) continue;
       if (questionOf(record) === question) this.#report("coalesce", `${question} is asked twice at once`);
     }
   }
+}
+
+/** Tokens of the requests of a minute that were over when the one at `index` came, which is the last of that minute. */
+function tokensBefore(log: readonly ProviderLogEntry[], index: number): number {
+  const until = log[index]?.at ?? 0;
+  let tokens = 0;
+  for (let earlier = index - 1; earlier >= 0; earlier--) {
+    const entry = log[earlier] as ProviderLogEntry;
+    if (entry.at <= until - MINUTE_MS) break;
+    if (entry.endedAt !== undefined && entry.endedAt < until) tokens += tokensOf(entry);
+  }
+  return tokens;
+}
+
+function tokensOf({ promptTokens, outputTokens }: ProviderLogEntry): number {
+  return promptTokens + outputTokens;
+}
+
+function burstMsOf({ burst = RATE_LIMIT_DEFAULTS.burst }: RateLimitOptions): number {
+  return durationMs("rateLimit.burst", burst);
+}
+
+function goesAlone({ action }: CallRecord): boolean {
+  return action.scope.cache !== undefined || action.takesBack === true;
 }
 
 function questionOf({ action }: CallRecord): string {
@@ -103,7 +150,7 @@ function alwaysCoalesces({ scenario }: World): boolean {
 function limitsOf({ scenario }: World): RequestLimit[] {
   const { rateLimit } = scenario.optimizer;
   if (typeof rateLimit !== "object" || rateLimit.limiter !== undefined) return [];
-  const burstMs = durationMs("rateLimit.burst", rateLimit.burst ?? RATE_LIMIT_DEFAULTS.burst);
+  const burstMs = burstMsOf(rateLimit);
   const most = (limits: RateLimits | undefined): number => {
     const perMinute = limits?.requestsPerMinute ?? Number.POSITIVE_INFINITY;
     return rateLimit.exact === true ? perMinute : Math.max(1, Math.floor(perMinute * (1 + burstMs / MINUTE_MS) + 1e-9));

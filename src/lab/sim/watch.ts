@@ -53,6 +53,7 @@ export class Watch {
     }
     for (const job of this.#world.jobs) this.#report("lost", `${job} never ended`);
     checkIdle(this.#world, this.#report);
+    this.#sent.idle();
     if (this.#world.closedAt === undefined) this.#checkEvents();
     else this.#checkSilence(this.#world.closedAt);
   }

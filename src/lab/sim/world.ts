@@ -43,6 +43,7 @@ export function createWorld(scenario: Scenario, create: CreateOptimizer): World 
   const hops = hopper(seededRandom(seed ^ STREAMS.hops));
   const optimizer = create({
     ...scenario.optimizer,
+    ...withConditions(scenario, clock),
     clock,
     random: seededRandom(seed ^ STREAMS.policies),
     environment: {},
@@ -53,6 +54,21 @@ export function createWorld(scenario: Scenario, create: CreateOptimizer): World 
   });
   const caller = new AsyncLocalStorage<CallRecord>();
   return { scenario, clock, provider, optimizer, records: [], jobs: new Set(), caller, closedAt: undefined, hops };
+}
+
+// What the process's condition is follows from the time alone, so that a scenario is plain data and can be had again.
+function withConditions({ optimizer: { throttle }, seed }: Scenario, clock: SeededClock): OptimizerOptions {
+  if (typeof throttle !== "object" || typeof throttle.conditions !== "object") return {};
+  const source = { read: () => readingAt(clock.now(), seed) };
+  return { throttle: { ...throttle, conditions: { ...throttle.conditions, source } } };
+}
+
+const CONDITION_LASTS_MS = 500;
+
+function readingAt(now: number, seed: number) {
+  const isBad = seededRandom(seed ^ Math.floor(now / CONDITION_LASTS_MS))() < 0.3;
+  const nothing = { cpuMicros: 0, cpus: 1, heapBytes: 0, heapLimitBytes: 1, loopActiveMs: 0, loopIdleMs: 0 };
+  return { ...nothing, memoryBytes: isBad ? 1 : 0, memoryLimitBytes: 1, loopDelayMs: isBad ? 100 : 0 };
 }
 
 /** The policy of that name, where the line has it. */

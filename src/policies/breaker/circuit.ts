@@ -143,7 +143,8 @@ export class Circuit<Cause> {
   }
 
   /** Closes the circuit at once and forgets what it has seen. */
-  reset(): void {
+  reset(now: number, cause: Cause): void {
+    if (this.#state !== "closed") this.#close(now, cause);
     this.#enter("closed");
     this.#ramp.stop();
     this.#openings = 0;

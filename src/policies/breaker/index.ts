@@ -135,7 +135,7 @@ export function breaker(options: BreakerOptions = {}, runtime: Runtime = default
       let found = false;
       for (const [name, circuit] of [...targets, ...locks]) {
         if (key !== undefined && name !== key) continue;
-        circuit.reset();
+        circuit.reset(clock.now(), undefined);
         found = true;
       }
       return found;

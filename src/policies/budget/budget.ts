@@ -116,6 +116,16 @@ export class Budget {
           limitDollars: passed.limit,
         });
       }
+      if (!events.wants("budget.updated")) continue;
+      for (const { spending, limit } of purse.limited()) {
+        events.emit("budget.updated", call, {
+          scope: purse.rank,
+          name: purse.name,
+          period: spending.kind,
+          spentDollars: spending.spent,
+          limitDollars: limit,
+        });
+      }
     }
   }
 
@@ -140,11 +150,12 @@ export class Budget {
     return Promise.resolve(refusal(new BudgetExceededError(message, { policy: "budget" })));
   }
 
-  #refuse(call: Call, { rank, name }: Purse, { period, limit, spent, retryAfterMs }: Shortage): Fault {
+  #refuse(call: Call, { rank, name }: Purse, { period, limit, spent, held, retryAfterMs }: Shortage): Fault {
     this.#refused++;
     this.#runtime.events.emit("budget.rejected", call, { scope: rank, name, period, retryAfterMs });
     const whose = rank === "global" ? "this process" : `the ${rank} ${name}`;
-    const message = `The budget of ${whose} has no money left for this call: $${spent.toFixed(4)} of $${limit} are spent this ${period}.`;
+    const reserved = held > 0 ? `, and $${held.toFixed(4)} are held for calls under way` : "";
+    const message = `The budget of ${whose} has no money left for this call: $${spent.toFixed(4)} of $${limit} are spent this ${period}${reserved}.`;
     return refusal(new BudgetExceededError(message, { policy: "budget", retryAfterMs }));
   }
 }

@@ -21,7 +21,7 @@ export interface BudgetPolicy extends Policy {
 }
 
 /**
- * Keeps spending within limits: for the process, each client, each model and each value of a label, per day and per
+ * Keeps spending within limits: for the process, each client, model, credential and value of a label, per day and per
  * month of the UTC calendar. Stands in the attempt ring, before all that waits, so that every try is paid for and an
  * answer from a cache is not.
  *

@@ -32,6 +32,8 @@ export interface BudgetOptions extends BudgetLimits {
   readonly perClient?: BudgetLimits;
   /** Limits that each model has for itself. */
   readonly perModel?: BudgetLimits;
+  /** Limits that each credential has for itself, whatever the model. */
+  readonly perCredential?: BudgetLimits;
   /** Limits that each value of a label (`scope.labels`) has for itself, by label: `{ team: { dollarsPerDay: 20 } }`. */
   readonly perLabel?: Readonly<Record<string, BudgetLimits>>;
 }
@@ -49,6 +51,7 @@ export interface BudgetSettings {
   readonly alertAt: readonly number[];
   readonly perClient: BudgetLimits | undefined;
   readonly perModel: BudgetLimits | undefined;
+  readonly perCredential: BudgetLimits | undefined;
   readonly perLabel: ReadonlyMap<string, BudgetLimits>;
 }
 
@@ -59,11 +62,21 @@ const DEFAULT_SETTINGS: BudgetSettings = {
   alertAt: BUDGET_DEFAULTS.alertAt,
   perClient: undefined,
   perModel: undefined,
+  perCredential: undefined,
   perLabel: new Map(),
 };
 
 const LIMIT_KEYS = ["dollarsPerDay", "dollarsPerMonth"] as const;
-const KEYS = [...LIMIT_KEYS, "prices", "unknownPrice", "alertAt", "perClient", "perModel", "perLabel"] as const;
+const KEYS = [
+  ...LIMIT_KEYS,
+  "prices",
+  "unknownPrice",
+  "alertAt",
+  "perClient",
+  "perModel",
+  "perCredential",
+  "perLabel",
+] as const;
 const DOLLARS_MAX = 1e9;
 const DOLLARS_MIN = 1e-6;
 const ALERTS_MAX = 10;
@@ -72,7 +85,11 @@ const LABELS_MAX = 8;
 /** Reads options; what they leave out comes from `current`. Throws `OptionError`. */
 export function readBudgetOptions(options: BudgetOptions, current: BudgetSettings = DEFAULT_SETTINGS): BudgetSettings {
   knownKeys("budget", options, KEYS);
-  const { prices, unknownPrice, alertAt, perClient, perModel, perLabel } = options;
+  const { prices, unknownPrice, alertAt, perLabel } = options;
+  const each = (name: "perClient" | "perModel" | "perCredential"): BudgetLimits | undefined => {
+    const given = options[name];
+    return given === undefined ? current[name] : readLimitsOnly(`budget.${name}`, given);
+  };
   return {
     limits: { ...current.limits, ...readLimits("budget", options) },
     priceOf: prices === undefined ? current.priceOf : readPriceSource("budget.prices", prices),
@@ -81,8 +98,9 @@ export function readBudgetOptions(options: BudgetOptions, current: BudgetSetting
         ? current.unknownPrice
         : oneOf("budget.unknownPrice", unknownPrice, ["allow", "refuse"]),
     alertAt: alertAt === undefined ? current.alertAt : readShares("budget.alertAt", alertAt),
-    perClient: perClient === undefined ? current.perClient : readLimitsOnly("budget.perClient", perClient),
-    perModel: perModel === undefined ? current.perModel : readLimitsOnly("budget.perModel", perModel),
+    perClient: each("perClient"),
+    perModel: each("perModel"),
+    perCredential: each("perCredential"),
     perLabel: perLabel === undefined ? current.perLabel : readLabels("budget.perLabel", perLabel),
   };
 }

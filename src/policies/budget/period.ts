@@ -6,12 +6,17 @@ export type PeriodKind = "day" | "month";
 export interface Period {
   /** `2026-01-31` or `2026-01`. */
   readonly name: string;
+  readonly startsAt: number;
   readonly endsAt: number;
 }
 
 export function periodAt(kind: PeriodKind, wall: number): Period {
   const date = new Date(wall);
   const iso = date.toISOString();
-  if (kind === "day") return { name: iso.slice(0, 10), endsAt: (Math.floor(wall / DAY_MS) + 1) * DAY_MS };
-  return { name: iso.slice(0, 7), endsAt: Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1) };
+  if (kind === "day") {
+    const startsAt = Math.floor(wall / DAY_MS) * DAY_MS;
+    return { name: iso.slice(0, 10), startsAt, endsAt: startsAt + DAY_MS };
+  }
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+  return { name: iso.slice(0, 7), startsAt: Date.UTC(year, month, 1), endsAt: Date.UTC(year, month + 1, 1) };
 }

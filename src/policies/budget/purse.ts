@@ -5,7 +5,7 @@ import { type Period, type PeriodKind, periodAt } from "./period.ts";
 const NEGLIGIBLE = 1e-9;
 
 /** Whose money it is. */
-export type PurseRank = "global" | "client" | "label" | "model";
+export type PurseRank = "global" | "client" | "label" | "model" | "credential";
 
 /** What was spent in one day or month. */
 class Spending {
@@ -24,10 +24,15 @@ class Spending {
     return this.#period;
   }
 
-  /** Begins anew when the period is over. A wall clock that is set back begins nothing. */
+  /**
+   * Begins anew when the period is over. A wall clock that is set back begins nothing; one that had been far ahead must
+   * not keep a period of the future open, and what was spent then counts for now.
+   */
   turn(wall: number): void {
-    if (wall < this.#period.endsAt) return;
+    const { startsAt, endsAt } = this.#period;
+    if (wall >= startsAt - (endsAt - startsAt) && wall < endsAt) return;
     this.#period = periodAt(this.kind, wall);
+    if (wall < startsAt) return;
     this.spent = 0;
     this.told = 0;
   }
@@ -46,11 +51,13 @@ export interface Shortage {
   readonly period: PeriodKind;
   readonly limit: number;
   readonly spent: number;
-  /** Until there is money again; `undefined`: the call costs more than there ever is. */
+  /** Reserved for calls under way. */
+  readonly held: number;
+  /** Until there is money again; `undefined`: when calls under way have used less than is held, or never. */
   readonly retryAfterMs: number | undefined;
 }
 
-/** What one client, label value, model or the whole process has spent and holds. US dollars. */
+/** What one client, label value, model, credential or the whole process has spent and holds. US dollars. */
 export class Purse {
   readonly rank: PurseRank;
   readonly name: string;
@@ -77,11 +84,13 @@ export class Purse {
   shortage(dollars: number, wall: number): Shortage | undefined {
     this.turn(wall);
     let worst: Shortage | undefined;
-    for (const { spending, limit } of this.#limited()) {
+    for (const { spending, limit } of this.limited()) {
       if (spending.spent + this.held + dollars <= limit + NEGLIGIBLE && spending.spent < limit - NEGLIGIBLE) continue;
-      const retryAfterMs = dollars > limit ? undefined : spending.period.endsAt - wall;
-      worst = { period: spending.kind, limit, spent: spending.spent, retryAfterMs };
-      if (retryAfterMs === undefined) return worst;
+      const shortage = { period: spending.kind, limit, spent: spending.spent, held: this.held };
+      if (dollars > limit) return { ...shortage, retryAfterMs: undefined };
+      const isSpent = spending.spent + dollars > limit + NEGLIGIBLE || spending.spent >= limit - NEGLIGIBLE;
+      if (isSpent) worst = { ...shortage, retryAfterMs: spending.period.endsAt - wall };
+      else worst ??= { ...shortage, retryAfterMs: undefined };
     }
     return worst;
   }
@@ -92,7 +101,7 @@ export class Purse {
     this.day.spent += dollars;
     this.month.spent += dollars;
     const passed: Passed[] = [];
-    for (const { spending, limit } of this.#limited()) {
+    for (const { spending, limit } of this.limited()) {
       for (let share = alertAt[spending.told]; share !== undefined; share = alertAt[spending.told]) {
         if (spending.spent < share * limit - NEGLIGIBLE) break;
         spending.told++;
@@ -108,8 +117,8 @@ export class Purse {
     return this.held < NEGLIGIBLE && this.month.spent === 0 && this.day.spent === 0;
   }
 
-  // The day first: the month lasts longer.
-  *#limited(): Generator<{ readonly spending: Spending; readonly limit: number }> {
+  /** What is limited of it, the day first: the month lasts longer. */
+  *limited(): Generator<{ readonly spending: Spending; readonly limit: number }> {
     const { dollarsPerDay, dollarsPerMonth } = this.limits;
     if (dollarsPerDay !== undefined) yield { spending: this.day, limit: dollarsPerDay };
     if (dollarsPerMonth !== undefined) yield { spending: this.month, limit: dollarsPerMonth };

@@ -26,11 +26,12 @@ export class Purses {
   }
 
   /** Those that a call is paid from. */
-  of({ model, scope: { client, labels } }: Call, wall: number): Purse[] {
-    const { perClient, perModel, perLabel } = this.#settings;
+  of({ model, credential, scope: { client, labels } }: Call, wall: number): Purse[] {
+    const { perClient, perModel, perCredential, perLabel } = this.#settings;
     const purses = [this.global];
     if (perClient !== undefined && client !== undefined) purses.push(this.get("client", client, "", wall));
     if (perModel !== undefined) purses.push(this.get("model", model, "", wall));
+    if (perCredential !== undefined) purses.push(this.get("credential", credential, "", wall));
     for (const [label] of perLabel) {
       if (Object.hasOwn(labels, label)) purses.push(this.get("label", `${label}=${labels[label]}`, `${label}=`, wall));
     }
@@ -69,10 +70,11 @@ export class Purses {
   }
 
   #limitsOf(rank: PurseRank, name: string): BudgetLimits {
-    const { limits, perClient, perModel, perLabel } = this.#settings;
+    const { limits, perClient, perModel, perCredential, perLabel } = this.#settings;
     if (rank === "global") return limits;
     if (rank === "client") return perClient ?? NO_LIMITS;
     if (rank === "model") return perModel ?? NO_LIMITS;
+    if (rank === "credential") return perCredential ?? NO_LIMITS;
     return perLabel.get(name.slice(0, name.indexOf("="))) ?? NO_LIMITS;
   }
 }

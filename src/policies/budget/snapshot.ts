@@ -5,7 +5,7 @@ import type { Purses } from "./purses.ts";
 /** What one purse has spent. */
 export interface PurseState {
   readonly rank: PurseRank;
-  /** `global`, the client, the model, or `label=value`. */
+  /** `global`, the client, the model, the one-way name of the credential, or `label=value`. */
   readonly name: string;
   /** Today, UTC: `2026-01-31`. */
   readonly day: string;
@@ -26,7 +26,7 @@ export interface BudgetSnapshot {
   readonly spent: readonly PurseState[];
 }
 
-const RANKS = ["global", "client", "label", "model"] as const;
+const RANKS = ["global", "client", "label", "model", "credential"] as const;
 const STATE_KEYS = ["rank", "name", "day", "dayDollars", "month", "monthDollars"] as const;
 const DOLLARS_MAX = 1e12;
 

@@ -1,5 +1,6 @@
 import {
   aborted,
+  BreakwaterError,
   type Call,
   Cancellation,
   type Fault,
@@ -20,21 +21,23 @@ interface Passenger {
   off: Unsubscribe;
 }
 
+const OUTRANKED = new BreakwaterError("OUTRANKED", "A more urgent call asks the same and goes in its place.");
+
 // Refusals that say nothing of the question, only that the time of the call that was sent does not suffice.
 const FOR_WANT_OF_TIME: ReadonlySet<unknown> = new Set(["DEADLINE_EXCEEDED", "RATE_LIMITED", "THROTTLED"]);
 
 /**
  * One call to the rest of the line for all who ask the same. It is sent as the first one's, but cancelled only when all
- * have left.
+ * have left. While it still waits inside the line, one that is more urgent sends its own in its place.
  */
 export class Flight {
   readonly #bytesMax: number;
   readonly #closed: () => void;
-  readonly #cancellation = new Cancellation();
   readonly #passengers = new Set<Passenger>();
   #broadcast: Broadcast | undefined;
-  /** Until when the call that was sent can wait. */
-  #admitBy = Number.NEGATIVE_INFINITY;
+  /** The call that was sent, and what ends it. */
+  #sent: Call | undefined;
+  #cancellation = new Cancellation();
   #replaced = false;
 
   /** `closed` runs once, when nobody can join any more. */
@@ -56,7 +59,10 @@ export class Flight {
   /** Shares the answer with one more. */
   join(call: Call, next: Next): Promise<Outcome> {
     if (this.#broadcast !== undefined) return Promise.resolve(this.#broadcast.join(call, "coalesced"));
-    return new Promise((resolve) => void this.#board(call, next, resolve));
+    return new Promise((resolve) => {
+      const passenger = this.#board(call, next, resolve);
+      if (this.#isOutranked(call)) this.#sendInstead(passenger);
+    });
   }
 
   #board(call: Call, next: Next, resolve: (outcome: Outcome) => void): Passenger {
@@ -74,8 +80,25 @@ export class Flight {
   }
 
   #send({ call, next }: Passenger): void {
-    this.#admitBy = call.admitBy;
-    void next(call.with({ cancellation: this.#cancellation })).then((outcome) => this.#land(outcome));
+    const cancellation = new Cancellation();
+    this.#sent = call;
+    this.#cancellation = cancellation;
+    void next(call.with({ cancellation })).then((outcome) => {
+      if (cancellation === this.#cancellation) this.#land(outcome);
+      else dropped(outcome);
+    });
+  }
+
+  /** The provider has not been asked yet, and would be sooner for this call. */
+  #isOutranked({ scope }: Call): boolean {
+    const sent = this.#sent;
+    return sent !== undefined && scope.priority < sent.scope.priority && sent.trace.attemptCount === 0;
+  }
+
+  #sendInstead(passenger: Passenger): void {
+    const outranked = this.#cancellation;
+    this.#send(passenger);
+    outranked.cancel(OUTRANKED);
   }
 
   #land(outcome: Outcome): void {
@@ -115,7 +138,7 @@ export class Flight {
   #failed(fault: Fault): void {
     const successor = this.#replaced ? undefined : this.#successorAfter(fault);
     for (const passenger of this.#passengers) {
-      if (successor === undefined || passenger.call.admitBy <= this.#admitBy) this.#finish(passenger, fault);
+      if (successor === undefined || passenger.call.admitBy <= this.#sentAdmitBy) this.#finish(passenger, fault);
     }
     if (successor === undefined) {
       this.#closed();
@@ -133,9 +156,14 @@ export class Flight {
     let latest: Passenger | undefined;
     for (const passenger of this.#passengers) {
       const { admitBy } = passenger.call;
-      if (admitBy > this.#admitBy && admitBy > (latest?.call.admitBy ?? this.#admitBy)) latest = passenger;
+      if (admitBy > (latest?.call.admitBy ?? this.#sentAdmitBy)) latest = passenger;
     }
     return latest;
+  }
+
+  /** Until when the call that was sent can wait. */
+  get #sentAdmitBy(): number {
+    return this.#sent?.admitBy ?? Number.NEGATIVE_INFINITY;
   }
 
   #finish(passenger: Passenger, outcome: Outcome): void {
@@ -146,6 +174,10 @@ export class Flight {
 }
 
 function nothing(): void {}
+
+function dropped(outcome: Outcome): void {
+  if (outcome.ok && outcome.body.kind === "stream") outcome.body.fail(aborted(OUTRANKED));
+}
 
 // One caller may change its value; the others must not see it.
 function copyOf(reply: Reply, { value }: ValueBody): Reply {

@@ -7,6 +7,7 @@ import {
   type Outcome,
   type Runtime,
   readToCommit,
+  type Target,
   type Usage,
 } from "../../core/index.ts";
 import { TokenEstimator } from "../../tokens/index.ts";
@@ -19,6 +20,8 @@ import { type Stop, Tour } from "./tour.ts";
 
 /** How many places are kept apart; idle ones make room for new ones. */
 const PLACES_MAX = 1_000;
+/** Whatever a provider says: after a day one call asks again. */
+const LONGEST_PAUSE_MS = 86_400_000;
 
 /** Why a call went elsewhere: the fault, or what was known before. */
 export type MoveReason = Fault["kind"] | "away" | "too_long";
@@ -89,6 +92,9 @@ export class Router {
       from = stop.candidate;
       const over = this.#closed || call.cancellation.cancelled || clock.now() >= call.deadline;
       if (over || !movesOn(outcome, settings.on)) return outcome;
+      // It has waited long without its slot, and in vain.
+      const { seat } = call.trace;
+      if (seat?.isAway === true && (await seat.take(call)) !== undefined) return outcome;
       tour.failed(stop, outcome);
     }
     return fault ?? next(call);
@@ -120,7 +126,7 @@ export class Router {
 
   async #callAt(call: Call, { candidate, admitBy }: Stop): Promise<Call | undefined> {
     const { target } = candidate.settings;
-    const there = target === undefined ? call : await target.apply(call, this.#runtime);
+    const there = target === undefined ? call : await applied(target, call, this.#runtime);
     if (there === undefined) return undefined;
     // Who is kept waiting until the deadline has no time left for the answer.
     const latest = Math.min(admitBy, call.deadline - candidate.place.usualMs);
@@ -135,7 +141,7 @@ export class Router {
       if (!this.#settings.on.has(fault.kind)) return;
       if (blamesTarget(fault)) place.health.fail(pass, now, call, fault.kind, this.#settings, goneMs(fault));
       else if (fault.kind === "rate_limited" && fault.retryAfterMs !== undefined) {
-        place.health.pause(now + fault.retryAfterMs);
+        place.health.pause(now + Math.min(LONGEST_PAUSE_MS, fault.retryAfterMs));
       }
     };
     const outcome = await readToCommit("firstContent", call, await next(call));
@@ -178,6 +184,7 @@ export class Router {
     if (preferred !== to && (rankOf(preferred) !== rankOf(to) || (fault !== undefined && fault.kind !== "refused"))) {
       const reason: MoveReason = fault?.kind ?? (this.#isTooLong(call, preferred) ? "too_long" : "away");
       const detail = `${preferred.place.key} to ${to.place.key}: ${reason}`;
+      call.trace.fellBack = true;
       call.trace.step(clock.now(), "fallback", "moved", undefined, detail);
       if (events.wants("fallback.used")) {
         events.emit("fallback.used", call, { from: preferred.place.key, to: to.place.key, reason });
@@ -189,6 +196,15 @@ export class Router {
 
   #isTooLong(call: Call, { settings: { maxInputTokens } }: Candidate): boolean {
     return maxInputTokens !== undefined && this.#expected(call).inputTokens > maxInputTokens;
+  }
+}
+
+// One of the user's making may throw all the same: the call cannot be sent there.
+async function applied(target: Target, call: Call, runtime: Runtime): Promise<Call | undefined> {
+  try {
+    return await target.apply(call, runtime);
+  } catch {
+    return undefined;
   }
 }
 

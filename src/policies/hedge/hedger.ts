@@ -19,6 +19,8 @@ const CHARS_PER_TOKEN = 4;
 type Withheld = "budget" | "slowdown" | "spare";
 
 export interface HedgeSnapshot {
+  /** The share of input tokens that second tries may take. */
+  readonly budget: number;
   /** Calls that could have been tried twice. */
   readonly calls: number;
   /** Second tries made, and how many of them answered first. */
@@ -91,7 +93,15 @@ export class Hedger {
       const delayMs = pace.delayMs(this.#settings.quantile);
       if (delayMs !== undefined) delays[key] = delayMs;
     }
-    return { calls: this.#calls, hedged: this.#hedged, won: this.#won, withheld: { ...this.#withheld }, delays };
+    const { budget } = this.#settings;
+    return {
+      budget,
+      calls: this.#calls,
+      hedged: this.#hedged,
+      won: this.#won,
+      withheld: { ...this.#withheld },
+      delays,
+    };
   }
 
   #controlOf(runner: Runner): RaceControl {

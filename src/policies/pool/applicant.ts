@@ -1,7 +1,7 @@
-import type { Call, Cancellation, Claim, Fault, Timer, Usage, Waiter } from "../../core/index.ts";
+import type { Call, Cancellation, Claim, Fault, Seat, Timer, Usage, Waiter } from "../../core/index.ts";
 
 /** A place among those that run, given back exactly once; whatever comes later changes nothing. */
-export interface Place {
+export interface Place extends Seat {
   readonly isOpen: boolean;
   /** `usage` is what its holder has used, where that is known. */
   release(usage?: Usage): void;
@@ -20,6 +20,8 @@ export interface Applicant {
   /** Whose it is: service is shared between tenants of one level. */
   readonly tenant: string | undefined;
   readonly partition: string | undefined;
+  /** When it first asked for a place, if it had one before; `undefined`: when it is queued. */
+  readonly cameAt: number | undefined;
   /** What it is expected to cost its tenant, in weighted tokens. */
   readonly cost: number;
   readonly cancellation: Cancellation | undefined;
@@ -41,6 +43,6 @@ export interface Watch {
 // A deadline further away, or none, counts as this: nobody is overtaken for ever by those who are always due sooner.
 const DUE_WITHIN_MS = 60_000;
 
-export function claimOf({ tenant, cost, admitBy }: Applicant, since: number): Claim {
-  return { tenant, cost, due: Math.min(admitBy, since + DUE_WITHIN_MS), since };
+export function claimOf({ tenant, cost, admitBy, cameAt }: Applicant, since: number): Claim {
+  return { tenant, cost, due: Math.min(admitBy, (cameAt ?? since) + DUE_WITHIN_MS), since };
 }

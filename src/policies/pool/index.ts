@@ -7,6 +7,8 @@ import {
   type Outcome,
   type Policy,
   type Runtime,
+  type Usage,
+  WITHOUT_SLOT,
 } from "../../core/index.ts";
 import type { Place } from "./applicant.ts";
 import { Lender, lend, lenderOf } from "./lender.ts";
@@ -52,6 +54,9 @@ export interface PoolPolicy extends Policy {
  * admitted runs out, or at once when the service times of the calls before it say that it clearly will. Both carry
  * `retryAfterMs` as soon as 20 calls have been measured.
  *
+ * A call that waits long within, for a limit, a permit or its next try, gives its slot back meanwhile and takes one again
+ * before it is sent, by the time at which it first asked for one.
+ *
  * A function of the user's lends its slot to the calls that it makes to the same pool, one at a time.
  *
  * Throws {@link OptionError} for a wrong option.
@@ -94,17 +99,32 @@ async function waitAndPass(
   return "ok" in admission ? admission : pass(slots, admission, call, next);
 }
 
-async function pass(slots: Slots, place: Place, call: Call, next: Next): Promise<Outcome> {
+function pass(slots: Slots, place: Place, call: Call, next: Next): Promise<Outcome> {
   // Only such a call runs code that may make calls of its own.
   if (call.wire.name === "function") {
     const lender = new Lender(slots, place);
-    return holding(lender, await lend(lender, () => next(call)));
+    return hold(lender, call, (again) => lend(lender, () => next(again)));
   }
-  return holding(place, await next(call));
+  return hold(place, call, next);
 }
 
-function holding(place: Place, outcome: Outcome): Outcome {
-  if (outcome.ok) outcome.settled.subscribe(({ usage }) => place.release(usage));
-  else place.release();
+async function hold(place: Place, call: Call, next: Next): Promise<Outcome> {
+  const { trace } = call;
+  // Of two that share a record nobody knows whose slot is left.
+  if (trace.seat === undefined) trace.seat = place;
+  else trace.seat.stay();
+  let outcome = await next(call);
+  while (outcome === WITHOUT_SLOT) outcome = (await place.take(call)) ?? (await next(call));
+  if (outcome.ok) {
+    place.stay();
+    outcome.settled.subscribe(({ usage }) => end(place, call, usage));
+  } else {
+    end(place, call);
+  }
   return outcome;
+}
+
+function end(place: Place, { trace }: Call, usage?: Usage): void {
+  if (trace.seat === place) trace.seat = undefined;
+  place.release(usage);
 }

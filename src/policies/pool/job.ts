@@ -128,6 +128,11 @@ export class Job implements Applicant {
     return Math.max(1, this.#plan.tokens);
   }
 
+  // A job keeps its slots to its end.
+  get cameAt(): undefined {
+    return undefined;
+  }
+
   // Cancelled by its id, and through `withdraw` while it waits.
   get cancellation(): undefined {
     return undefined;

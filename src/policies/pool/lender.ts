@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Usage } from "../../core/index.ts";
+import type { Call, Fault, Usage } from "../../core/index.ts";
 import type { Applicant, Place } from "./applicant.ts";
 import type { Slots } from "./slots.ts";
 
@@ -27,7 +27,7 @@ export class Lender implements Place {
 
   /** The place, if no other call has it. */
   borrow(): Place | undefined {
-    if (this.#lent || this.#ended) return undefined;
+    if (this.#lent || this.#ended || this.#place.isAway) return undefined;
     this.#lent = true;
     return new Loan(() => this.#returned());
   }
@@ -40,6 +40,31 @@ export class Lender implements Place {
 
   forget(applicant: Applicant): void {
     this.#waiting?.delete(applicant);
+  }
+
+  get isAway(): boolean {
+    return this.#place.isAway;
+  }
+
+  get since(): number | undefined {
+    return this.#place.since;
+  }
+
+  /** Not while a call has it. */
+  leave(): boolean {
+    return !this.#lent && this.#place.leave();
+  }
+
+  takeNow(call: Call): boolean {
+    return this.#place.takeNow(call);
+  }
+
+  take(call: Call): Promise<Fault | undefined> {
+    return this.#place.take(call);
+  }
+
+  stay(): void {
+    this.#place.stay();
   }
 
   /** The holder has ended. A call that still has the place keeps it to its own end. */
@@ -68,7 +93,10 @@ export class Lender implements Place {
   }
 }
 
+/** Its lender waits for whoever has it and keeps the slot: so it is never left. */
 class Loan implements Place {
+  readonly isAway = false;
+  readonly since = undefined;
   #giveBack: (() => void) | undefined;
 
   constructor(giveBack: () => void) {
@@ -78,6 +106,20 @@ class Loan implements Place {
   get isOpen(): boolean {
     return this.#giveBack !== undefined;
   }
+
+  leave(): boolean {
+    return false;
+  }
+
+  takeNow(): boolean {
+    return true;
+  }
+
+  take(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  stay(): void {}
 
   release(): void {
     const giveBack = this.#giveBack;

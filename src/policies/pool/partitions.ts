@@ -61,7 +61,7 @@ export class Partitions {
     return partition.share / shares;
   }
 
-  /** Takes new shares and rules; who waits in a partition that is no more goes to the rest. */
+  /** Takes new shares and rules. Who waits goes where it belongs now: to a new partition, or from one that is no more to the rest. */
   configure({ shares, rules }: PoolSettings): void {
     const before = this.#named;
     this.#named = new Map();
@@ -75,7 +75,8 @@ export class Partitions {
     this.#rest.share = Math.max(left, REST_SHARE_MIN);
     this.#all = [this.#rest, ...this.#named.values()];
     for (const { queue } of this.#all) queue.rules = rules;
-    for (const [name, partition] of before) if (!this.#named.has(name)) this.#dissolve(partition);
+    if ([...this.#named.keys()].some((name) => !before.has(name))) this.#sort(this.#rest);
+    for (const [name, partition] of before) if (!this.#named.has(name)) this.#sort(partition);
   }
 
   get named(): ReadonlyMap<string, Partition> {
@@ -86,11 +87,12 @@ export class Partitions {
     return this.#all[Symbol.iterator]();
   }
 
-  #dissolve(partition: Partition): void {
+  #sort(partition: Partition): void {
     for (const applicant of [...partition.queue]) {
       const { waiter } = applicant;
-      if (waiter === undefined || !partition.queue.remove(waiter)) continue;
-      applicant.waiter = this.#rest.queue.add(applicant, waiter.level, claimOf(applicant, waiter.since));
+      const { queue } = this.of(applicant.partition);
+      if (queue === partition.queue || waiter === undefined || !partition.queue.remove(waiter)) continue;
+      applicant.waiter = queue.add(applicant, waiter.level, claimOf(applicant, waiter.since));
     }
   }
 }

@@ -9,6 +9,7 @@ import {
   QueueFullError,
   type Runtime,
   refusal,
+  serviceCost,
   type Usage,
 } from "../../core/index.ts";
 import { type Applicant, claimOf, type Place } from "./applicant.ts";
@@ -16,7 +17,6 @@ import type { PoolSettings } from "./options.ts";
 import { type Partition, Partitions } from "./partitions.ts";
 import { ServiceTime } from "./service-time.ts";
 import { Slot } from "./slot.ts";
-import { costOf } from "./token-cost.ts";
 import { TurnHolders } from "./turn-holders.ts";
 
 // How far beyond the time that is left an estimate must be for a call to be refused. The estimate of a short wait may be
@@ -27,6 +27,7 @@ const CERTAINTY_ALONE = 1.5;
 /** The slots of one pool and the queue before them. */
 export class Slots {
   readonly partitions: Partitions;
+  readonly runtime: Runtime;
   readonly #clock: Clock;
   readonly #events: Runtime["events"];
   readonly #account: Account;
@@ -36,11 +37,13 @@ export class Slots {
   #settings: PoolSettings;
   #running = 0;
   #queued = 0;
+  #away = 0;
   #closed = false;
 
   constructor(settings: PoolSettings, runtime: Runtime) {
     this.#settings = settings;
     this.partitions = new Partitions(settings);
+    this.runtime = runtime;
     this.#clock = runtime.clock;
     this.#events = runtime.events;
     this.#account = runtime.ledger.account("slots");
@@ -56,6 +59,11 @@ export class Slots {
 
   get queued(): number {
     return this.#queued;
+  }
+
+  /** Calls that have given their slot back for a long wait, and have not taken one again. */
+  get away(): number {
+    return this.#away;
   }
 
   get serviceMs(): number | undefined {
@@ -85,13 +93,14 @@ export class Slots {
   apply(applicant: Applicant): void {
     const fault = this.#refusalOf(applicant);
     if (fault !== undefined) applicant.refused(fault, 0);
-    else if (this.#queued === 0 && this.#fits(applicant)) {
-      applicant.admitted(this.#open(this.#need(applicant), this.partitions.of(applicant.partition), undefined), 0);
-    } else {
-      this.#enqueue(applicant);
-      // Slots may be free that are too few for those before it.
-      this.drain();
-    }
+    else this.#admitOrQueue(applicant);
+  }
+
+  /** The same for one that had a place before: the queue has room for it, and few are before it. */
+  readmit(applicant: Applicant): void {
+    const fault = this.#hindrance(applicant);
+    if (fault !== undefined) applicant.refused(fault, 0);
+    else this.#admitOrQueue(applicant);
   }
 
   /** Takes a waiting applicant out and refuses it with `fault`. Says whether it was still waiting. */
@@ -115,14 +124,20 @@ export class Slots {
 
   /** Called by the slot. */
   released(slot: Slot, usage: Usage | undefined): void {
-    const { weight, partition, applicant } = slot;
-    this.#running -= weight;
-    partition.running -= weight;
-    this.#service.add((this.#clock.now() - slot.takenAt) * weight);
-    if (usage !== undefined && applicant?.waiter !== undefined) {
-      partition.queue.settle(applicant.waiter, costOf(usage));
-    }
-    this.drain();
+    if (usage !== undefined) settleTurn(slot, serviceCost(usage));
+    this.#free(slot);
+  }
+
+  /** Called by a slot that is given back for a while: its tenant has had nothing for what it was charged. */
+  left(slot: Slot): void {
+    this.#away++;
+    settleTurn(slot, 0);
+    this.#free(slot);
+  }
+
+  /** Called by a slot that is no longer away. */
+  cameBack(): void {
+    this.#away--;
   }
 
   /** Admits from the queue as long as slots are free. */
@@ -206,13 +221,23 @@ export class Slots {
     return new Slot(this.#account.reserve(weight), this.#clock.now(), partition, applicant, this);
   }
 
+  #free({ weight, partition, takenAt }: Slot): void {
+    this.#running -= weight;
+    partition.running -= weight;
+    this.#service.add((this.#clock.now() - takenAt) * weight);
+    this.drain();
+  }
+
   #refusalOf(applicant: Applicant): Fault | undefined {
-    if (this.#closed) return closedFault();
-    const { cancellation } = applicant;
-    if (cancellation?.cancelled === true) return aborted(cancellation.reason);
-    if (this.#queued === 0 && this.#fits(applicant)) return undefined;
+    const fault = this.#hindrance(applicant);
+    if (fault !== undefined || (this.#queued === 0 && this.#fits(applicant))) return fault;
     if (this.#isTooLate(applicant)) return this.#deadlineFault(applicant);
     return this.#makeRoom(applicant) ? undefined : this.#fullFault(applicant);
+  }
+
+  #hindrance({ cancellation }: Applicant): Fault | undefined {
+    if (this.#closed) return closedFault();
+    return cancellation?.cancelled === true ? aborted(cancellation.reason) : undefined;
   }
 
   // A partition that has less than its part of the queue takes a place from the fullest; else its own must make room.
@@ -224,6 +249,16 @@ export class Slots {
     const entitled = fullest !== partition && partition.queue.size + 1 <= partition.share * maxQueue;
     const last = entitled ? fullest.queue.last() : partition.queue.lastBehind(level, tenant);
     return last !== undefined && this.withdraw(last.item, this.#fullFault(last.item));
+  }
+
+  #admitOrQueue(applicant: Applicant): void {
+    if (this.#queued === 0 && this.#fits(applicant)) {
+      applicant.admitted(this.#open(this.#need(applicant), this.partitions.of(applicant.partition), undefined), 0);
+    } else {
+      this.#enqueue(applicant);
+      // Slots may be free that are too few for those before it.
+      this.drain();
+    }
   }
 
   #enqueue(applicant: Applicant): void {
@@ -289,6 +324,10 @@ export class Slots {
     }
     return retryAfterMs;
   }
+}
+
+function settleTurn({ partition, applicant }: Slot, cost: number): void {
+  if (applicant?.waiter !== undefined) partition.queue.settle(applicant.waiter, cost);
 }
 
 function closedFault(): Fault {

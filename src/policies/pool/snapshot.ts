@@ -15,6 +15,8 @@ export interface PoolSnapshot {
   /** Slots that are taken. */
   readonly running: number;
   readonly queued: number;
+  /** Calls without a slot that had one: they wait long for something else, or for a slot again. */
+  readonly away: number;
   /** Who waits, by priority; a level without a name counts to the class above it. */
   readonly queuedByPriority: Readonly<Record<PriorityName, number>>;
   /** How long the one that came first has been waiting, in milliseconds. */
@@ -36,6 +38,7 @@ export function snapshotOf(slots: Slots, now: number): PoolSnapshot {
     maxQueue,
     running: slots.running,
     queued: slots.queued,
+    away: slots.away,
     queuedByPriority: byPriority(slots),
     oldestWaitMs: oldest === undefined ? 0 : now - oldest,
     serviceMs: slots.serviceMs,

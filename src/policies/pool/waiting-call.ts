@@ -1,18 +1,19 @@
-import type { Call, Fault, Runtime, Waiter } from "../../core/index.ts";
+import { type Call, expectedServiceCost, type Fault, type Runtime, type Waiter } from "../../core/index.ts";
 import type { Applicant, Place, Watch } from "./applicant.ts";
-import { expectedCost } from "./token-cost.ts";
 
-/** A call that found no free slot. */
+/** A call that found no free slot, at first or when it came back for one. */
 export class WaitingCall implements Applicant {
   readonly call: Call;
   readonly weight = 1;
+  readonly cameAt: number | undefined;
   waiter: Waiter<Applicant> | undefined;
   watch: Watch | undefined;
   readonly #runtime: Runtime;
   readonly #resolve: (admission: Place | Fault) => void;
 
-  constructor(call: Call, runtime: Runtime, resolve: (admission: Place | Fault) => void) {
+  constructor(call: Call, runtime: Runtime, resolve: (admission: Place | Fault) => void, cameAt?: number) {
     this.call = call;
+    this.cameAt = cameAt;
     this.#runtime = runtime;
     this.#resolve = resolve;
   }
@@ -38,7 +39,7 @@ export class WaitingCall implements Applicant {
   }
 
   get cost(): number {
-    return expectedCost(this.call);
+    return expectedServiceCost(this.call);
   }
 
   get cancellation(): Call["cancellation"] {

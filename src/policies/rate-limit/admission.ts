@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../../core/index.ts";
+import type { Call, Clock, Timer } from "../../core/index.ts";
 import type { CallCost } from "./accounting.ts";
 import { type Key, RANKS, type Waiting } from "./key.ts";
 import { Soonest } from "./soonest.ts";
@@ -43,11 +43,30 @@ export class Admission {
     return obstacle;
   }
 
-  /** How long a newcomer would wait. */
-  expectedDelay(keys: readonly Key[], cost: CallCost, level: number, now: number): number {
+  /** How long a newcomer would wait; 0: nobody can tell. */
+  expectedDelay(keys: readonly Key[], cost: CallCost, { priority, client }: Call["scope"], now: number): number {
     let ms = 0;
-    for (const key of keys) ms = Math.max(ms, key.expectedDelay(cost, level, now));
+    for (const key of keys) ms = Math.max(ms, key.expectedDelay(cost, priority, client, now));
     return ms;
+  }
+
+  /** The same for one that has waited before, and is among the first. */
+  leastDelay(keys: readonly Key[], cost: CallCost, now: number): number {
+    let ms = 0;
+    for (const key of keys) ms = Math.max(ms, key.delayBehind(0, cost, now));
+    return ms;
+  }
+
+  /** Takes out one that has to make room for a newcomer at one of these keys, and refuses it. Says whether there was one. */
+  makeRoom(keys: readonly Key[], { priority, client }: Call["scope"], now: number): boolean {
+    for (const key of keys) {
+      const last = key.lastBehind(priority, client);
+      if (last === undefined) continue;
+      this.leave(last, now);
+      last.expired(now);
+      return true;
+    }
+    return false;
   }
 
   /** Lets a call wait that `pass` has stopped at `key`. */
@@ -117,8 +136,13 @@ export class Admission {
       const obstacle = obstacleFor(head.keys, head.cost, now, key);
       if (obstacle === key) break;
       key.takeHead();
-      if (obstacle !== undefined) {
-        this.#place(head, obstacle, now);
+      const hasSlot = obstacle !== undefined || head.seated();
+      if (obstacle !== undefined || !hasSlot) {
+        // It was not served here, and its tenant has had nothing.
+        if (head.turn !== undefined) key.settleTurn(head.turn.waiter, 0);
+        if (obstacle !== undefined) this.#place(head, obstacle, now);
+        else this.#left(head);
+        if (!hasSlot) head.unseated(now);
         movesLeft--;
         continue;
       }

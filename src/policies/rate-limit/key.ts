@@ -16,14 +16,29 @@ export interface Waiting {
   readonly cost: CallCost;
   /** 0 (first) to 9 (last). */
   readonly level: number;
+  /** Among those of one level each has its share of the tokens. */
+  readonly tenant: string | undefined;
   readonly since: number;
+  /** Who is first among those of its tenant: `since`, or when it first asked for the slot that it has left. */
+  readonly due: number;
   readonly admitBy: number;
+  /** Asked when its turn has come: whether it has a slot of the pool, or one is free for it. */
+  seated(): boolean;
   /** Called once, when its cost has been taken from every key. */
   admitted(now: number): void;
+  /** Called once instead, when its turn has come and it has no slot: nothing has been taken. */
+  unseated(now: number): void;
   /** Called once instead, when `admitBy` has come. */
   expired(now: number): void;
   /** Where it waits; `undefined` when it no longer does. */
-  place: { readonly key: Key; readonly waiter: Waiter<Waiting> } | undefined;
+  place: Place | undefined;
+  /** Where its turn has come last, and its tenant was charged. */
+  turn: Place | undefined;
+}
+
+interface Place {
+  readonly key: Key;
+  readonly waiter: Waiter<Waiting>;
 }
 
 const NOTHING: Cost = costOf(0, 0, 0);
@@ -79,14 +94,28 @@ export class Key {
   add(waiting: Waiting): void {
     this.#queue ??= new WaitQueue();
     this.#waitingCost = sum(this.#waitingCost, this.#costOf(waiting.cost), 1);
+    const { level, tenant, due } = waiting;
     // By when it came to the limiter: a call that moves from key to key keeps its place.
-    waiting.place = { key: this, waiter: this.#queue.add(waiting, waiting.level, { due: waiting.since }) };
+    const waiter = this.#queue.add(waiting, level, { tenant, cost: waiting.cost.own.tokens, due });
+    waiting.place = { key: this, waiter };
   }
 
-  /** Takes the head. */
+  /** Takes the head, and charges its tenant. */
   takeHead(): void {
     const head = this.#queue?.take();
-    if (head !== undefined) this.#left(head);
+    if (head === undefined) return;
+    head.turn = head.place;
+    this.#left(head);
+  }
+
+  /** Puts what one that was taken has really used in place of what its tenant was charged. */
+  settleTurn(waiter: Waiter<Waiting>, tokens: number): void {
+    this.#queue?.settle(waiter, tokens);
+  }
+
+  /** Who must make room for a newcomer, if anybody. */
+  lastBehind(level: number, tenant: string | undefined): Waiting | undefined {
+    return this.#queue?.lastBehind(level, tenant)?.item;
   }
 
   remove(waiting: Waiting): void {
@@ -111,8 +140,12 @@ export class Key {
   }
 
   /** The same for a newcomer, who lets those before it go first; a guess where it depends on what is under way. */
-  expectedDelay(call: CallCost, level: number, now: number): number {
-    const ahead = this.#queue?.aheadOf(level) ?? 0;
+  expectedDelay(call: CallCost, level: number, tenant: string | undefined, now: number): number {
+    return this.delayBehind(this.#queue?.aheadOf(level, tenant) ?? 0, call, now);
+  }
+
+  /** The same behind so many of those who wait. */
+  delayBehind(ahead: number, call: CallCost, now: number): number {
     const cost = this.#costOf(call);
     const costAhead = ahead === 0 ? NOTHING : sum(NOTHING, this.#waitingCost, ahead / this.waiting);
     let ms = Math.max(0, this.gateUntil - now, this.#placeIn(ahead));

@@ -6,6 +6,7 @@ import {
   type Fault,
   faultOf,
   type LimitReading,
+  leaveWhenLong,
   type Next,
   type Outcome,
   RateLimitError,
@@ -14,6 +15,8 @@ import {
   refusal,
   type Settlement,
   type SharedQuotas,
+  type Timer,
+  WITHOUT_SLOT,
 } from "../../core/index.ts";
 import { type Estimate, TokenEstimator } from "../../tokens/index.ts";
 import { accountingOf, type CallCost, costOf, expectedCost, finalCost, type TokenAccounting } from "./accounting.ts";
@@ -45,6 +48,8 @@ interface Sent {
   readonly passage: Passage;
   readonly booking: Booking;
   readonly mark: Mark;
+  /** Where it has waited for its turn, if it had to. */
+  readonly turn: Waiting["turn"];
   /** What its keys hold for it now. */
   taken: CallCost;
 }
@@ -72,7 +77,7 @@ export class Limiter {
     if (call.cancellation.cancelled) return Promise.resolve(aborted(call.cancellation.reason));
     if (this.#closed) return Promise.resolve(closed());
     const now = this.#runtime.clock.now();
-    const estimate = this.#estimator.estimate(call);
+    const estimate = this.#estimator.estimate(call, this.#settings.tokens);
     const accounting = accountingOf(this.#settings.accounting, call.provider);
     const route = this.#keys.routeOf(call, now);
     const cost = expectedCost(call, estimate, accounting, route.target.outputRatio);
@@ -130,31 +135,48 @@ export class Limiter {
   #wait(passage: Passage, obstacle: Key, enteredAt: number): Promise<Outcome> {
     const { call, cost } = passage;
     const { keys } = passage.route;
-    const { priority } = call.scope;
-    const expectedMs = this.#admission.expectedDelay(keys, cost, priority, enteredAt);
-    if (enteredAt + expectedMs > call.admitBy || this.#admission.waiting >= this.#settings.maxQueue) {
+    const { scope } = call;
+    const { seat } = call.trace;
+    // One that comes back with a slot has had its place among those who wait.
+    const cameAt = seat?.since;
+    const isFull = cameAt === undefined && this.#admission.waiting >= this.#settings.maxQueue;
+    const expectedMs =
+      cameAt === undefined
+        ? this.#admission.expectedDelay(keys, cost, scope, enteredAt)
+        : this.#admission.leastDelay(keys, cost, enteredAt);
+    if (enteredAt + expectedMs > call.admitBy || (isFull && !this.#admission.makeRoom(keys, scope, enteredAt))) {
       return Promise.resolve(this.#refuse(call, obstacle, expectedMs));
     }
     return new Promise((resolve) => {
+      let leaving: Timer | undefined;
       const waited = (now: number): void => {
         off();
+        leaving?.cancel();
         this.#report(call, obstacle, enteredAt, now);
       };
       const waiting: Waiting = {
         keys,
         cost,
-        level: priority,
+        level: scope.priority,
+        tenant: scope.client,
         since: enteredAt,
+        due: cameAt ?? enteredAt,
         admitBy: call.admitBy,
         place: undefined,
+        turn: undefined,
+        seated: () => seat === undefined || seat.takeNow(call),
+        unseated: (now) => {
+          waited(now);
+          resolve(WITHOUT_SLOT);
+        },
         admitted: (now) => {
           waited(now);
-          resolve(this.#send(passage, now));
+          resolve(this.#send(passage, now, waiting.turn));
         },
         expired: (now) => {
           waited(now);
-          const retryAfterMs = this.#admission.expectedDelay(keys, cost, priority, now);
-          resolve(this.#closed ? closed() : this.#refuse(call, obstacle, retryAfterMs));
+          const retryMs = this.#admission.expectedDelay(keys, cost, scope, now);
+          resolve(this.#closed ? closed() : this.#refuse(call, obstacle, retryMs));
         },
       };
       const off = call.cancellation.onCancel((reason) => {
@@ -164,15 +186,16 @@ export class Limiter {
         this.#admission.leave(waiting, now);
       });
       this.#admission.enter(waiting, obstacle, enteredAt);
+      if (waiting.place !== undefined) leaving = leaveWhenLong(this.#runtime, call, expectedMs);
     });
   }
 
-  async #send(passage: Passage, sentAt: number): Promise<Outcome> {
+  async #send(passage: Passage, sentAt: number, turn?: Waiting["turn"]): Promise<Outcome> {
     const { cost } = passage;
     const { target, keys } = passage.route;
     this.#admitted++;
     const booking = new Booking(this.#runtime, passage.estimate);
-    const sent: Sent = { passage, booking, mark: target.sent(cost.provider, sentAt), taken: cost };
+    const sent: Sent = { passage, booking, mark: target.sent(cost.provider, sentAt), turn, taken: cost };
     const outcome = await passage.next(passage.call);
     const now = this.#runtime.clock.now();
     if (!outcome.ok) {
@@ -217,7 +240,7 @@ export class Limiter {
     chunks: number | undefined,
     limits?: readonly LimitReading[] | undefined,
   ): void {
-    const { passage, booking, taken, mark } = sent;
+    const { passage, booking, taken, mark, turn } = sent;
     const { keys } = passage.route;
     const now = this.#runtime.clock.now();
     const used = booking.settle({ fault, usage, chunks });
@@ -226,6 +249,7 @@ export class Limiter {
       key.correct(taken, final, mark.sentAt, now);
       key.over(mark.sentAt, now);
     }
+    turn?.key.settleTurn(turn.waiter, used.tokens);
     if (fault === undefined && usage !== undefined) {
       this.#estimator.learn(passage.call, usage);
       passage.route.target.answered(passage.estimate.output, usage.outputTokens);
@@ -267,9 +291,11 @@ export class Limiter {
 
   #refuse(call: Call, obstacle: Key, expectedMs: number): Fault {
     this.#refused++;
-    const retryAfterMs = Math.ceil(expectedMs);
+    // At once is when nobody can tell: it depends on calls that are under way.
+    const retryAfterMs = expectedMs > 0 ? Math.ceil(expectedMs) : undefined;
     this.#runtime.events.emit("ratelimit.rejected", call, { limiter: obstacle.rank, retryAfterMs });
-    const message = `The rate limit of this ${WORDS[obstacle.rank]} cannot admit the call in time; it can in ${retryAfterMs} ms.`;
+    const when = retryAfterMs === undefined ? "" : `; it can in ${retryAfterMs} ms`;
+    const message = `The rate limit of this ${WORDS[obstacle.rank]} cannot admit the call in time${when}.`;
     return refusal(new RateLimitError(message, { policy: "rateLimit", retryAfterMs }));
   }
 

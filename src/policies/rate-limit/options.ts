@@ -1,4 +1,13 @@
-import { booleanOf, type Duration, durationMs, integerIn, knownKeys, OptionError } from "../../core/index.ts";
+import {
+  booleanOf,
+  type Duration,
+  durationMs,
+  functionOf,
+  integerIn,
+  knownKeys,
+  OptionError,
+} from "../../core/index.ts";
+import type { TokenCounter } from "../../tokens/index.ts";
 import { type Accounting, type ReadAccounting, readAccounting } from "./accounting.ts";
 import { type BottleneckGroupLike, type BottleneckLike, readBottleneck } from "./bottleneck.ts";
 import {
@@ -31,6 +40,8 @@ export interface RateLimitOptions extends RateLimits {
   readonly burst?: Duration;
   /** Never more than the limit in any window, at the cost of a log of what was taken. Default `false`. */
   readonly exact?: boolean;
+  /** Counts the tokens of prompts, such as what `tiktoken()` of `breakwater/tiktoken` gives. Default: all are estimated. */
+  readonly tokens?: TokenCounter;
   /** How many calls may wait: 0 to 1,000,000. Default 10,000. */
   readonly maxQueue?: number;
   /** A `Bottleneck` or `Bottleneck.Group` of your own, instead of everything above. */
@@ -52,6 +63,7 @@ export interface RateLimitSettings extends MeterSettings {
   readonly perLabel: ReadonlyMap<string, RateLimits>;
   readonly accounting: ReadAccounting;
   readonly learn: boolean;
+  readonly tokens: TokenCounter | undefined;
   readonly maxQueue: number;
   readonly limiter: BottleneckLike | BottleneckGroupLike | undefined;
 }
@@ -66,6 +78,7 @@ const DEFAULT_SETTINGS: RateLimitSettings = {
   learn: RATE_LIMIT_DEFAULTS.learn,
   burstMs: durationMs("rateLimit.burst", RATE_LIMIT_DEFAULTS.burst),
   exact: RATE_LIMIT_DEFAULTS.exact,
+  tokens: undefined,
   maxQueue: RATE_LIMIT_DEFAULTS.maxQueue,
   limiter: undefined,
 };
@@ -80,6 +93,7 @@ const KEYS = [
   "learn",
   "burst",
   "exact",
+  "tokens",
   "maxQueue",
   "limiter",
 ] as const;
@@ -91,7 +105,7 @@ export function readRateLimitOptions(
   current: RateLimitSettings = DEFAULT_SETTINGS,
 ): RateLimitSettings {
   knownKeys("rateLimit", options, KEYS);
-  const { accounting, learn, burst, exact, maxQueue, limiter } = options;
+  const { accounting, learn, burst, exact, tokens, maxQueue, limiter } = options;
   const only = (name: "perModel" | "perClient" | "perCredential"): RateLimits | undefined => {
     const given = options[name];
     return given === undefined ? current[name] : limiting(readLimitsOnly(`rateLimit.${name}`, given));
@@ -106,6 +120,8 @@ export function readRateLimitOptions(
     learn: learn === undefined ? current.learn : booleanOf("rateLimit.learn", learn),
     burstMs: burst === undefined ? current.burstMs : durationMs("rateLimit.burst", burst, { min: 1, max: MINUTE_MS }),
     exact: exact === undefined ? current.exact : booleanOf("rateLimit.exact", exact),
+    tokens:
+      tokens === undefined ? current.tokens : functionOf("rateLimit.tokens", tokens, "a function such as tiktoken()"),
     maxQueue: maxQueue === undefined ? current.maxQueue : integerIn("rateLimit.maxQueue", maxQueue, 0, 1_000_000),
     limiter: limiter === undefined ? current.limiter : readBottleneck(limiter),
   };

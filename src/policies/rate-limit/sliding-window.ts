@@ -8,6 +8,8 @@ interface Slot {
 
 const SLOTS_PER_WINDOW = 1_000;
 const SLOTS_ASSUMED = 60;
+// Of the limit: what is left of fractions that were added and taken away again must not fill a window.
+const NEGLIGIBLE = 1e-9;
 
 /**
  * An exact limit: in no window, wherever it begins, is more taken than the limit. A log of what was taken when;
@@ -50,7 +52,7 @@ export class SlidingWindow implements Meter {
 
   delay(amount: number, now: number, ahead = 0): number {
     const needed = Math.min(amount, this.#limit) - this.slack;
-    let excess = this.taken(now) + ahead + needed - this.#limit;
+    let excess = this.taken(now) + ahead + needed - this.#limit - NEGLIGIBLE * this.#limit;
     if (excess <= 0) return 0;
     for (let index = this.#head; index < this.#slots.length; index++) {
       const slot = this.#slots[index] as Slot;

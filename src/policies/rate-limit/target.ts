@@ -8,6 +8,8 @@ import type { Cost, Unit } from "./meter.ts";
 const LEARNED_MAX = 8;
 const FIRST_BACKOFF_MS = 1_000;
 const LONGEST_BACKOFF_MS = 60_000;
+/** Whatever a provider says: after a day one call asks again. */
+const LONGEST_GATE_MS = 86_400_000;
 const KEPT_MS = 60_000;
 /** How long a limit that only a refusal told is kept, and by how much it then grows in a second. */
 const REFUSAL_BELIEVED_MS = 8_000;
@@ -33,6 +35,8 @@ export interface Reading {
 interface Learned {
   readonly meter: Gcra;
   told: number;
+  /** When the request was sent whose response told last what remains. */
+  asOf: number;
   /** When a refusal told it, if nothing else does; then what follows is a guess. */
   refusedAt: number | undefined;
 }
@@ -111,7 +115,12 @@ export class Target extends Key {
     if (learned === undefined) {
       // A day that is used up closes the gate; what is left of it later nobody tells.
       if (this.#learned.size >= LEARNED_MAX || (refused && windowMs > PACED_WINDOW_MAX_MS)) return false;
-      learned = { meter: learnedMeter(unit, limit, windowMs, burstMs, now), told: limit, refusedAt: undefined };
+      learned = {
+        meter: learnedMeter(unit, limit, windowMs, burstMs, now),
+        told: limit,
+        asOf: 0,
+        refusedAt: undefined,
+      };
       if (refused) learned.refusedAt = now;
       this.#learned.set(id, learned);
       this.#forgetRate();
@@ -121,7 +130,9 @@ export class Target extends Key {
     else if (learned.refusedAt !== undefined) learned.refusedAt = now;
     this.#guesses ||= learned.refusedAt !== undefined;
     learned.meter.setLimit(learned.refusedAt === undefined ? limit : limit * REFUSAL_SAFETY, now);
-    if (remaining !== undefined && remaining >= 0) {
+    // A response that took long tells what remained long ago, and every estimate since adds its error.
+    if (remaining !== undefined && remaining >= 0 && mark.sentAt >= learned.asOf) {
+      learned.asOf = mark.sentAt;
       // Since the provider counted, its bucket has filled and our later requests have been under way to it.
       const refilled = ((now - mark.sentAt) * limit) / windowMs;
       learned.meter.believe(Math.min(limit, remaining + refilled) - (this.#reserved[unit] - mark[unit]), now);
@@ -132,7 +143,7 @@ export class Target extends Key {
   /** Closes the gate after a rate limit. Returns for how long, or `undefined` if it was closed for as long already. */
   refuse(fault: Fault, mark: Mark, burstMs: number, now: number): number | undefined {
     const isNews = mark.sentAt >= this.gateUntil;
-    const until = now + (fault.retryAfterMs ?? this.#backoff(isNews));
+    const until = now + Math.min(LONGEST_GATE_MS, fault.retryAfterMs ?? this.#backoff(isNews));
     if (isNews && this.#learned.size === 0) this.#slowDown(burstMs, now);
     return this.closeGate(until, now);
   }

@@ -3,6 +3,7 @@ import {
   Cancellation,
   type Fault,
   faultOf,
+  LONG_WAIT_MS,
   type Next,
   type Outcome,
   type Reply,
@@ -13,6 +14,7 @@ import {
   sleep,
   streamFor,
   streamReply,
+  WITHOUT_SLOT,
 } from "../../core/index.ts";
 import { type Pause, pauseAfter } from "./backoff.ts";
 import { RetryBudget } from "./budget.ts";
@@ -24,6 +26,8 @@ export type GaveUp = "attempts" | "budget" | "deadline" | "too_long";
 
 // A provider that says "in an hour" has a daily quota in mind; nobody waits for that inside a call.
 const LONGEST_PAUSE_MS = 600_000;
+/** How many may pause without their slot: no queue bounds them. */
+const AWAY_MAX = 10_000;
 
 // What a retry of the client's own costs: nobody knows what it is a retry of.
 const CLIENT_RETRY = faultOf({ kind: "unknown", error: undefined });
@@ -41,6 +45,7 @@ export class Retrier {
   #settings: RetrySettings;
   #budget: RetryBudget | undefined;
   readonly #closing = new Cancellation();
+  #away = 0;
   #retries = 0;
   #resumed = 0;
   readonly #exhausted: Record<GaveUp, number> = { attempts: 0, budget: 0, deadline: 0, too_long: 0 };
@@ -95,7 +100,8 @@ export class Retrier {
     for (;;) {
       const attempt = ++tries.count;
       const sent = attempt === 1 ? call : call.with({ attempt, attemptKind: "retry" });
-      const reply = await tries.next(sent);
+      let reply = await tries.next(sent);
+      while (reply === WITHOUT_SLOT) reply = (await sent.trace.seat?.take(sent)) ?? (await tries.next(sent));
       const streams = reply.ok && reply.body.kind === "stream";
       const outcome = streams ? await readToCommit(this.#settings.commit, sent, reply) : reply;
       if (outcome.ok) {
@@ -182,12 +188,17 @@ export class Retrier {
     const pausedAt = clock.now();
     const { cancellation, release } = call.cancellation.child();
     const off = this.#closing.onCancel((reason) => cancellation.cancel(reason));
-    const left = await sleep(this.#runtime, call.with({ cancellation }), ms);
-    release();
-    off();
+    const paused = call.with({ cancellation });
+    const seat = ms > LONG_WAIT_MS && this.#away < AWAY_MAX && call.trace.seat?.leave() ? call.trace.seat : undefined;
+    if (seat !== undefined) this.#away++;
+    const left = await sleep(this.#runtime, paused, ms);
+    if (seat !== undefined) this.#away--;
     const now = clock.now();
     call.trace.waited(now, "retry", "backoff", now - pausedAt);
-    return left;
+    const stopped = left ?? (await seat?.take(paused));
+    release();
+    off();
+    return stopped;
   }
 
   #rewardWhenWhole(call: Call, reply: Reply): void {

@@ -5,24 +5,28 @@ import {
   type Call,
   type Clock,
   ClosedError,
+  expectedServiceCost,
   type Fault,
   type FaultKind,
   faultOf,
   type Lease,
+  leaveWhenLong,
   type Outcome,
   type Runtime,
   refusal,
   type Settlement,
+  serviceCost,
   ThrottleError,
   type Timer,
   type Waiter,
   WaitQueue,
+  WITHOUT_SLOT,
 } from "../../core/index.ts";
 import { Acceptance, type Outlived } from "./acceptance.ts";
 import { AdaptiveLimit, type ChangeReason, type Load } from "./adaptive-limit.ts";
 import { PriorityShares } from "./priority-shares.ts";
 import type { ThrottleSettings } from "./settings.ts";
-import { firstTokenSample, lastEnded, tokenSample } from "./signal.ts";
+import { firstTokenSample, sentAfter, tokenSample } from "./signal.ts";
 import { type LastChange, messageOf, type RefusalReason, type TargetSnapshot } from "./snapshot.ts";
 
 /** One call under way to the target. */
@@ -32,6 +36,8 @@ export interface Permit {
   readonly takenAt: number;
   /** Tries of the call before this one: later records are its own. */
   readonly attemptsBefore: number;
+  /** Where it has waited, if it had to: its tenant was charged. */
+  readonly place: Waiter<Waiting> | undefined;
   /** Whether its time to the first token has been taken. */
   firstTokenTaken: boolean;
 }
@@ -40,7 +46,9 @@ interface Waiting {
   readonly call: Call;
   readonly since: number;
   readonly resolve: (answer: Permit | Fault) => void;
+  place: Waiter<Waiting> | undefined;
   timer: Timer | undefined;
+  leaving: Timer | undefined;
   off: (() => void) | undefined;
 }
 
@@ -112,17 +120,31 @@ export class Permits {
     this.#regain(now);
     const permit = this.take(call);
     if (permit !== undefined) return Promise.resolve(permit);
-    if (this.#queue.size >= this.#settings.maxQueue) return Promise.resolve(this.refuse(call, "full"));
-    if (this.#comesTooLate(call, now)) return Promise.resolve(this.refuse(call, "deadline"));
+    // One that comes back with a slot has had its place among those who wait.
+    const cameAt = call.trace.seat?.since;
+    if (cameAt === undefined && this.#comesTooLate(call, now)) return Promise.resolve(this.refuse(call, "deadline"));
+    if (cameAt === undefined && !this.#makeRoom(call)) return Promise.resolve(this.refuse(call, "full"));
     return new Promise((resolve) => {
-      const waiting: Waiting = { call, since: now, resolve, timer: undefined, off: undefined };
-      const place = this.#queue.add(waiting, call.scope.priority);
+      const waiting: Waiting = {
+        call,
+        since: now,
+        resolve,
+        place: undefined,
+        timer: undefined,
+        leaving: undefined,
+        off: undefined,
+      };
+      const { priority, client: tenant } = call.scope;
+      const claim = { tenant, cost: expectedServiceCost(call), due: cameAt ?? now };
+      const place = this.#queue.add(waiting, priority, claim);
+      waiting.place = place;
       if (call.admitBy !== Number.POSITIVE_INFINITY) {
         waiting.timer = this.#clock.timer(call.admitBy - now, () =>
           this.#withdraw(place, this.refuse(call, "deadline")),
         );
       }
       waiting.off = call.cancellation.onCancel((reason) => this.#withdraw(place, aborted(reason)));
+      waiting.leaving = leaveWhenLong(this.#runtime, call, 0);
     });
   }
 
@@ -144,6 +166,7 @@ export class Permits {
     if (fault === undefined) this.#acceptance.ended(heldMs);
     this.#held.delete(permit);
     permit.lease.settle();
+    if (permit.place !== undefined && usage !== undefined) this.#queue.settle(permit.place, serviceCost(usage));
     this.drain();
   }
 
@@ -151,9 +174,10 @@ export class Permits {
     while (this.#held.size < this.#limit.value) {
       const waiting = this.#queue.take();
       if (waiting === undefined) return;
-      const { call } = waiting;
-      // What was to be sent when it came may be refused by now.
-      waiting.resolve(this.#isRefused(call) ? this.refuse(call, "provider_refuses") : this.#open(call));
+      const { place } = waiting;
+      const answer = this.#answerTo(waiting);
+      if ("ok" in answer && place !== undefined) this.#queue.settle(place, 0);
+      waiting.resolve(answer);
       this.#left(waiting);
     }
   }
@@ -183,12 +207,18 @@ export class Permits {
     return refusal(new ThrottleError(messageOf(reason, this.key, limit), { policy: "throttle", retryAfterMs }));
   }
 
+  #answerTo({ call, place }: Waiting): Permit | Fault {
+    // What was to be sent when it came may be refused by now.
+    if (this.#isRefused(call)) return this.refuse(call, "provider_refuses");
+    return call.trace.seat?.takeNow(call) === false ? WITHOUT_SLOT : this.#open(call, place);
+  }
+
   #learn(permit: Permit, fault: Fault | undefined, usage: Settlement["usage"]): void {
     const { call, attemptsBefore } = permit;
     const now = this.#clock.now();
     const before = this.#limit.value;
     if (fault === undefined) {
-      const record = lastEnded(call, attemptsBefore);
+      const record = sentAfter(call, attemptsBefore);
       if (record === undefined || record.fault !== undefined) return;
       const durationMs = (record.endedAt ?? now) - record.sentAt;
       this.#takeFirstToken(permit);
@@ -198,7 +228,7 @@ export class Permits {
         before,
       );
     } else if (fault.kind === "overloaded" || fault.kind === "timeout") {
-      const sentAt = lastEnded(call, attemptsBefore)?.sentAt ?? permit.takenAt;
+      const sentAt = sentAtOf(permit);
       const served = fault.kind === "overloaded" ? this.#load().atWire - 1 : undefined;
       if (this.#limit.overloaded(now, sentAt, served)) this.#moved("overloaded", before);
     }
@@ -220,8 +250,8 @@ export class Permits {
   // Without waiting for the end of the answer, which for a long one would be old news.
   #takeFirstToken(permit: Permit): void {
     if (permit.firstTokenTaken) return;
-    const record = permit.call.trace.attempts.at(-1);
-    if (record?.firstContentAt === undefined || record.number <= permit.attemptsBefore) return;
+    const record = sentAfter(permit.call, permit.attemptsBefore);
+    if (record?.firstContentAt === undefined) return;
     permit.firstTokenTaken = true;
     this.#limit.firstToken.add(firstTokenSample(permit.call, record));
   }
@@ -261,6 +291,13 @@ export class Permits {
     return { all, sinceRefusal };
   }
 
+  /** Where no more may wait, the last of the least urgent makes room for a call that is more urgent. */
+  #makeRoom({ scope }: Call): boolean {
+    if (this.#queue.size < this.#settings.maxQueue) return true;
+    const last = this.#queue.lastBehind(scope.priority, scope.client);
+    return last !== undefined && this.#withdraw(last, this.refuse(last.item.call, "full"));
+  }
+
   #comesTooLate(call: Call, now: number): boolean {
     if (call.admitBy === Number.POSITIVE_INFINITY) return false;
     const leftMs = call.admitBy - now;
@@ -268,7 +305,7 @@ export class Permits {
   }
 
   #waitEstimate(call: Call): number {
-    return ((this.#queue.aheadOf(call.scope.priority) + 1) * this.#heldMs) / this.#limit.value;
+    return ((this.#queue.aheadOf(call.scope.priority, call.scope.client) + 1) * this.#heldMs) / this.#limit.value;
   }
 
   #retryAfter(call: Call, reason: RefusalReason): number | undefined {
@@ -278,22 +315,24 @@ export class Permits {
     return this.#heldCount === 0 ? undefined : Math.ceil(this.#waitEstimate(call));
   }
 
-  #open(call: Call): Permit {
+  #open(call: Call, place?: Waiter<Waiting>): Permit {
     const attemptsBefore = call.trace.attemptCount;
     const lease = this.#account.reserve(1);
-    const permit = { lease, call, takenAt: this.#clock.now(), attemptsBefore, firstTokenTaken: false };
+    const permit = { lease, call, takenAt: this.#clock.now(), attemptsBefore, place, firstTokenTaken: false };
     this.#held.add(permit);
     return permit;
   }
 
-  #withdraw(place: Waiter<Waiting>, fault: Fault): void {
-    if (!this.#queue.remove(place)) return;
+  #withdraw(place: Waiter<Waiting>, fault: Fault): boolean {
+    if (!this.#queue.remove(place)) return false;
     place.item.resolve(fault);
     this.#left(place.item);
+    return true;
   }
 
-  #left({ call, since, timer, off }: Waiting): void {
+  #left({ call, since, timer, leaving, off }: Waiting): void {
     timer?.cancel();
+    leaving?.cancel();
     off?.();
     const now = this.#clock.now();
     call.trace.waited(now, "throttle", "throttle", now - since);
@@ -312,6 +351,5 @@ export class Permits {
 }
 
 function sentAtOf({ call, takenAt, attemptsBefore }: Permit): number {
-  const last = call.trace.attempts.at(-1);
-  return last === undefined || last.number <= attemptsBefore ? takenAt : last.sentAt;
+  return sentAfter(call, attemptsBefore)?.sentAt ?? takenAt;
 }

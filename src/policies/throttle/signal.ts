@@ -48,9 +48,9 @@ export function firstTokenSample({ inputChars }: Call, { sentAt, firstContentAt 
   return positive(Math.min(READ_CLASSES - 1, Math.floor(Math.log2(inputChars + 1) / 2)), firstContentAt - sentAt);
 }
 
-/** The record of the try that just ended: the last one of this pass that did, whatever other tries run beside it. */
-export function lastEnded(call: Call, attemptsBefore: number): AttemptRecord | undefined {
-  return call.trace.attempts.findLast(({ number, endedAt }) => number > attemptsBefore && endedAt !== undefined);
+/** The record of the request that this pass has sent: the first one after it began, whatever other tries run beside it. */
+export function sentAfter({ trace }: Call, attemptsBefore: number): AttemptRecord | undefined {
+  return trace.attempts.find(({ number }) => number > attemptsBefore);
 }
 
 function classOf(value: number, bounds: readonly number[]): number {

@@ -3,6 +3,7 @@ import { eventData } from "../sse.ts";
 import { ANSWER_FIELDS, hasGoodArguments, isFlagged, isGoodFinish, THOUGHT_FIELDS } from "./chat-answer.ts";
 import { errorFacts } from "./error-body.ts";
 import { faultOfError } from "./failure.ts";
+import { garbledEvent, isGarbled } from "./garbled-event.ts";
 import { isFilled, isObject, type JsonObject, numberOf, objectsIn, parseJson, textOf } from "./json.ts";
 import type { StreamReader } from "./stream.ts";
 import { chatUsage } from "./usage.ts";
@@ -43,6 +44,7 @@ export class ChatStreamReader implements StreamReader {
     }
     const chunk = parseJson(data);
     if (isObject(chunk)) return this.#readChunk(chunk);
+    if (!this.#speaking && isGarbled(name, data, chunk)) return this.#fail(garbledEvent());
     // One bad line must not take away an answer that is complete without it; but it is not one to keep.
     this.#unreadable = true;
     return "other";

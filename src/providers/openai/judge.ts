@@ -23,6 +23,8 @@ const FILTER_NAMES = /content_filter|content_policy|responsibleaipolicyviolation
 const FILTER_WORDS = /flagged (by|as)|content management policy/i;
 const CAPACITY_NAMES = /overloaded|capacity_exceeded|resource_unavailable|slow_down|unavailable_error/;
 const CAPACITY_WORDS = /overloaded|resource unavailable|high demand|server busy|no capacity/i;
+const MODEL_NAMES = /\bmodel_/;
+const MODEL_WORDS = /access to (the |this )?model/i;
 const SAMPLING_NAMES = /tool_use_failed|json_validate_failed/;
 
 /** The first that applies decides; the status decides only when none does. */
@@ -50,8 +52,10 @@ export function judge(facts: ErrorFacts, noAllowance = false): Verdict {
   return facts.status === undefined ? judgeByName(facts) : judgeByStatus(facts.status, facts);
 }
 
-function judgeByStatus(status: number, { names }: ErrorFacts): Verdict {
+function judgeByStatus(status: number, { names, message }: ErrorFacts): Verdict {
   if (status === 429) return { kind: "rate_limited" };
+  // A key that may not ask for one model may ask for the others.
+  if (status === 403 && (MODEL_NAMES.test(names) || MODEL_WORDS.test(message))) return { kind: "bad_request" };
   if (status === 401 || status === 403) return { kind: "bad_credential" };
   // 498 is Groq's flex tier, 529 Anthropic's overload behind a gateway.
   if (status === 498 || status === 503 || status === 529) return { kind: "overloaded" };

@@ -24,6 +24,10 @@ const FAMILIES: readonly Family[] = [
   family("tokens", MINUTE_MS, "tokens-minute"),
   // Cerebras
   family("requests", DAY_MS, "requests-day"),
+  // Anthropic; its `tokens` only repeats whichever of its limits is tightest.
+  family("requests", MINUTE_MS, "requests", anthropicHeader),
+  family("inputTokens", MINUTE_MS, "input-tokens", anthropicHeader),
+  family("outputTokens", MINUTE_MS, "output-tokens", anthropicHeader),
 ];
 
 const LEGACY: Family = {
@@ -34,14 +38,27 @@ const LEGACY: Family = {
   reset: "ratelimit-reset",
 };
 
-function family(unit: Family["unit"], windowMs: number, name: string): Family {
-  const header = (part: string): string => `x-ratelimit-${part}-${name}`;
-  return { unit, windowMs, limit: header("limit"), remaining: header("remaining"), reset: header("reset") };
+function family(unit: Family["unit"], windowMs: number, name: string, header = usualHeader): Family {
+  return {
+    unit,
+    windowMs,
+    limit: header("limit", name),
+    remaining: header("remaining", name),
+    reset: header("reset", name),
+  };
+}
+
+function usualHeader(part: string, name: string): string {
+  return `x-ratelimit-${part}-${name}`;
+}
+
+function anthropicHeader(part: string, name: string): string {
+  return `anthropic-ratelimit-${name}-${part}`;
 }
 
 /**
  * The limits that headers tell, the tightest of each unit and window: `x-ratelimit-*` of OpenAI, Azure, Groq, Mistral
- * and Cerebras, the IETF draft's `RateLimit` beside `RateLimit-Policy`, and its older three headers.
+ * and Cerebras, `anthropic-ratelimit-*`, the IETF draft's `RateLimit` beside `RateLimit-Policy`, and its older three headers.
  * A limit of -1 or 0 means that the provider does not tell. Groq's requests are per day.
  */
 export function readLimits(headers: Headers, provider: string): LimitReading[] {

@@ -2,6 +2,7 @@ import { broken, type Chunk, type Fault, interrupted, type Settlement, type Usag
 import { eventData } from "../sse.ts";
 import { errorFacts } from "./error-body.ts";
 import { faultOfError } from "./failure.ts";
+import { garbledEvent, isGarbled } from "./garbled-event.ts";
 import { isFilled, isObject, type JsonObject, objectOf, parseJson, textOf } from "./json.ts";
 import { readResponsesAnswer } from "./responses-answer.ts";
 import type { StreamReader } from "./stream.ts";
@@ -45,7 +46,12 @@ export class ResponsesStreamReader implements StreamReader {
     if (isObject(value)) return this.#readEvent(textOf(value["type"]) ?? name ?? "", value);
     if (name === "error") return this.#fail({});
     // OpenAI does not send it here; some compatible servers do.
-    if (data.trim() !== "[DONE]") this.#unreadable = true;
+    if (data.trim() === "[DONE]") return "other";
+    if (!this.#speaking && isGarbled(name, data, value)) {
+      this.#fault ??= garbledEvent();
+      return this.#fault;
+    }
+    this.#unreadable = true;
     return "other";
   }
 

@@ -3,6 +3,8 @@ import type { ErrorFacts } from "./error-body.ts";
 import { numberOf, objectOf, objectsIn, textOf } from "./json.ts";
 import type { HeaderLookup } from "./limits.ts";
 
+const EPOCH_SECONDS_FROM = 1_000_000_000;
+
 /**
  * How long the provider asks to wait, in milliseconds: its headers first, then what the body says. A date counts from
  * `wallMs`, milliseconds since the Unix epoch; a past one is 0. Where that is not known, dates are not read.
@@ -24,6 +26,8 @@ function amount(text: string | null | undefined): number | undefined {
 
 function secondsOrDate(text: string | null | undefined, wallMs: number | undefined): number | undefined {
   const seconds = amount(text);
+  // Nobody means decades: some gateways tell the time of day at which to come back.
+  if (seconds !== undefined && seconds > EPOCH_SECONDS_FROM) return until(seconds * 1_000, wallMs);
   if (seconds !== undefined) return seconds * 1_000;
   // `Date.parse` takes "-5" for a year; a date of HTTP begins with the day of the week.
   const at = typeof text === "string" && /^[a-z]/i.test(text.trim()) ? Date.parse(text) : Number.NaN;

@@ -9,6 +9,7 @@ import { objectOf } from "./json.ts";
 import { keptHead } from "./kept-head.ts";
 import { EventRecord } from "./kept-stream.ts";
 import { promptBeginning } from "./prompt-beginning.ts";
+import { promptParts } from "./prompt-parts.ts";
 import { answerTextOf, questionIn } from "./question.ts";
 import { asksForUsage, declinesObfuscation, replayKept } from "./replay.ts";
 
@@ -34,6 +35,7 @@ export const openaiWire: Wire = {
   replay: replayKept,
   question: questionIn,
   promptBeginning,
+  promptParts,
   answerText: answerTextOf,
   split: embeddingBatch,
   contentText: contentTextOf,

@@ -56,7 +56,7 @@ export class CheckpointWorker {
   }
 
   #start(): Worker {
-    const worker = new Worker(PROGRAM, { eval: true, workerData: this.#path, stderr: true });
+    const worker = new Worker(PROGRAM, { eval: true, execArgv: [], workerData: this.#path, stderr: true });
     worker.unref();
     worker.on("message", () => this.#done());
     worker.on("error", () => this.#end());

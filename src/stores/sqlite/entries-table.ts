@@ -1,6 +1,6 @@
 import zlib from "node:zlib";
-import { DamagedError } from "./damage.ts";
-import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
+import type { SqliteDatabase, SqliteStatement } from "../../sqlite/index.ts";
+import { DamagedError } from "../../sqlite/index.ts";
 
 /** One entry to keep, or with `bytes` absent a key to forget. */
 export interface Write {

@@ -2,11 +2,19 @@ import { randomInt } from "node:crypto";
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock, Marks } from "../../core/index.ts";
+import {
+  DamagedError,
+  defaultDriver,
+  ensureFolder,
+  inodeOf,
+  isDamagedAtOpening,
+  isOnDisk,
+  nodeDriver,
+  type SqliteDatabase,
+  type SqliteDriver,
+} from "../../sqlite/index.ts";
 import { CheckpointWorker } from "./checkpoint-worker.ts";
-import { DamagedError, inodeOf, isDamagedAtOpening, isOnDisk } from "./damage.ts";
-import { defaultDriver, nodeDriver, type SqliteDatabase, type SqliteDriver } from "./driver.ts";
 import { ENTRIES_SCHEMA, EntriesTable, type Evicted, PAGE_BYTES, type Write } from "./entries-table.ts";
-import { ensureFolder } from "./folder.ts";
 import { LEASES_SCHEMA, LeasesTable } from "./leases-table.ts";
 import { MARKS_SCHEMA, MarksTable, type Position, whole } from "./marks-table.ts";
 

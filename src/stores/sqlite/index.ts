@@ -14,9 +14,8 @@ import {
   type StoreStats,
   textOf,
 } from "../../core/index.ts";
+import { inodeOf, isBusy, isDamaged, isOnDisk, quarantine, type SqliteDriver } from "../../sqlite/index.ts";
 import { type Tier, ttlOf } from "../tier.ts";
-import { inodeOf, isBusy, isDamaged, isOnDisk, quarantine } from "./damage.ts";
-import type { SqliteDriver } from "./driver.ts";
 import type { Evicted } from "./entries-table.ts";
 import { type FileOptions, SqliteFile } from "./file.ts";
 import { SqliteMarks } from "./marks.ts";

@@ -1,4 +1,4 @@
-import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
+import type { SqliteDatabase, SqliteStatement } from "../../sqlite/index.ts";
 
 export const LEASES_SCHEMA = `
   CREATE TABLE IF NOT EXISTS breakwater_leases_2 (

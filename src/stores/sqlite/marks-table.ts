@@ -1,6 +1,6 @@
 import type { Marks, MarksChange, Sweep } from "../../core/index.ts";
-import { DamagedError } from "./damage.ts";
-import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
+import type { SqliteDatabase, SqliteStatement } from "../../sqlite/index.ts";
+import { DamagedError } from "../../sqlite/index.ts";
 
 /** Most sweeps that are known by their patterns. */
 const SWEEPS_MAX = 1000;

@@ -103,6 +103,19 @@ describe("a line with a defect", () => {
     expect([...found]).toContain(rule);
   });
 
+  it("that uses more tokens than it may is found", async () => {
+    const crowd = {
+      optimizer: { rateLimit: { tokensPerMinute: 500 }, cache: false, coalesce: false, timeout: false },
+      provider: { latency: { firstToken: 10, perToken: 1 }, outputTokens: 6 },
+      traffic: { perSecond: 20, streams: 1, functions: 0, aborts: 0 },
+      faults: 0,
+      steps: 150,
+    } as const;
+    expect((await simulate(crowd)).violations).toEqual([]);
+    const create = (options: OptimizerOptions) => createOptimizer({ ...options, rateLimit: false });
+    expect((await simulate({ ...crowd, create })).violations).toMatchObject([{ rule: "limit" }]);
+  });
+
   it("is shown by a smaller scenario, and by the same one again", async () => {
     const create = broken.forgiving;
     const run = (await firstBroken({ create })) as SimulatedRun;

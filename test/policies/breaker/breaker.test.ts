@@ -311,9 +311,13 @@ describe("breaker", () => {
   it("closes one circuit or all of them when asked", async () => {
     const { runtime } = virtualRuntime();
     const policy = breaker(PATIENT, runtime);
+    const closed: string[] = [];
+    runtime.events.on("breaker.closed", ({ key }) => void closed.push(key));
     await open(policy, runtime);
     expect(policy.reset("test/unknown/k")).toBe(false);
     expect(policy.reset(KEY)).toBe(true);
+    expect(policy.reset(KEY)).toBe(true);
+    expect(closed).toEqual([KEY]);
     expect((await sending(policy, runtime, good())).ok).toBe(true);
     await sending(policy, runtime, bad("bad_credential"));
     expect(policy.reset()).toBe(true);

@@ -90,6 +90,35 @@ describe("budget", () => {
     expect(await w.ask(answer(cents(1)))).toMatchObject({ kind: "refused" });
   });
 
+  it("keeps no day of the future open when the wall clock had been far ahead, nor forgets what was spent then", async () => {
+    const w = world({ dollarsPerDay: 1, dollarsPerMonth: 2 });
+    w.clock.shiftWall(1_000 * DAY_MS);
+    await w.ask(answer(cents(40)));
+    w.clock.shiftWall(-1_000 * DAY_MS);
+    await w.ask(answer(cents(40)));
+    expect(w.policy.snapshot().spent[0]).toMatchObject({ day: "2026-01-31", month: "2026-01" });
+    expect(dollarsOf(w)).toBeCloseTo(0.8);
+    await w.clock.advance(DAY_MS);
+    expect(w.policy.snapshot().spent[0]).toMatchObject({ day: "2026-02-01", dayDollars: 0, month: "2026-02" });
+  });
+
+  it("tells no time where only calls under way stand in the way", async () => {
+    const w = world({ dollarsPerDay: 1, dollarsPerMonth: 30 });
+    const held = { inputChars: 300_000 };
+    const slow = (): Promise<Outcome> =>
+      new Promise((resolve) => {
+        w.clock.timer(1_000, () => resolve(valueReply("hi", whole({ usage: cents(1) }))));
+      });
+    const first = w.ask(slow, held);
+    const refused = await w.ask(slow, held);
+    expect(refused).toMatchObject({ kind: "refused", retryAfterMs: undefined });
+    expect(String(refused.ok || refused.error)).toContain("are held for calls under way");
+    await w.clock.advance(1_000);
+    expect(await first).toMatchObject({ ok: true });
+    expect(await w.ask(answer(cents(95)), held)).toMatchObject({ ok: true });
+    expect(await w.ask(slow, held)).toMatchObject({ kind: "refused", retryAfterMs: DAY_MS / 2 - 1_000 });
+  });
+
   it("reserves what calls under way may cost, so that together they do not pass the limit", async () => {
     const w = world({ dollarsPerDay: 0.1 });
     const release: (() => void)[] = [];
@@ -145,6 +174,25 @@ describe("budget", () => {
     const names = w.policy.snapshot().spent.map(({ rank, name }) => `${rank} ${name}`);
     expect(names).toEqual(expect.arrayContaining(["global global", "client a", "model m", "label team=x"]));
     expect(names.some((name) => name.includes("feature"))).toBe(false);
+  });
+
+  it("keeps purses of credentials apart, whatever the model, and restores them", async () => {
+    const options: BudgetOptions = { perCredential: { dollarsPerDay: 0.02 } };
+    const w = world(options);
+    expect(await w.ask(answer(cents(1)), { credential: "one" })).toMatchObject({ ok: true });
+    expect(await w.ask(answer(cents(1)), { credential: "one", model: "other" })).toMatchObject({ ok: true });
+    expect(await w.ask(answer(cents(1)), { credential: "two" })).toMatchObject({ ok: true });
+    const again = world(options);
+    again.policy.restore(w.policy.snapshot());
+    for (const { ask } of [w, again]) {
+      expect(await ask(answer(cents(1)), { credential: "one" })).toMatchObject({ kind: "refused" });
+      expect(await ask(answer(cents(1)), { credential: "two" })).toMatchObject({ ok: true });
+    }
+    expect(w.policy.snapshot().spent).toMatchObject([
+      { rank: "global" },
+      { rank: "credential", name: "one" },
+      { rank: "credential", name: "two" },
+    ]);
   });
 
   it("tells each share of a limit once per day, and refusals each time", async () => {

@@ -24,6 +24,7 @@ import {
   whole,
 } from "../../../src/core/index.ts";
 import { COALESCE_DEFAULTS, coalesce } from "../../../src/policies/coalesce/index.ts";
+import { pool } from "../../../src/policies/pool/index.ts";
 import { answering, callOf, drain, jsonWire, virtualRuntime } from "../../support/calls.ts";
 
 const CROWD = 1000;
@@ -540,5 +541,76 @@ describe("the options and the state of coalesce", () => {
     const send = answering(runtime, "hi", 10);
     await clock.run(Promise.all([1, 2, 3].map(() => line.execute(callOf(runtime, send)))));
     expect(followers).toEqual([1, 2]);
+  });
+});
+
+describe("coalesce and priority", () => {
+  function crowded() {
+    const { clock, runtime } = virtualRuntime();
+    const waitingLine = pool({ concurrency: 1 }, runtime);
+    const policy = coalesce({}, runtime);
+    const line = pipeline(policy, waitingLine);
+    const { sent, send } = counted(answering(runtime, "answer", 1_000));
+    const ask = (
+      question: string,
+      priority: "critical" | "normal" | "background",
+      cancellation = new Cancellation(),
+    ) => {
+      const call = callOf(runtime, send, { request: { input: question }, scope: { priority }, cancellation });
+      return { call, outcome: line.execute(call).then((outcome) => ({ outcome, at: clock.now() })) };
+    };
+    const crowd = (): void => {
+      for (let n = 0; n < 20; n++) ask(`question ${n}`, "normal");
+    };
+    return { clock, runtime, policy, waitingLine, sent, ask, crowd };
+  }
+
+  it("goes by the most urgent who asks, as long as nothing was sent", async () => {
+    const { clock, policy, waitingLine, sent, ask, crowd } = crowded();
+    crowd();
+    const first = ask("shared", "background");
+    const urgent = ask("shared", "critical");
+    const last = ask("shared", "normal");
+    expect(waitingLine.snapshot()).toMatchObject({ queued: 20, queuedByPriority: { critical: 1, background: 0 } });
+    await clock.advance(100_000);
+    for (const { outcome } of [first, urgent, last])
+      expect(await outcome).toMatchObject({ outcome: { ok: true }, at: 2_000 });
+    expect(sent.filter(({ request }) => (request as { input: string }).input === "shared")).toEqual([
+      expect.objectContaining({ id: urgent.call.id }),
+    ]);
+    expect(policy.snapshot().flights).toBe(0);
+    expect(waitingLine.snapshot()).toMatchObject({ running: 0, queued: 0 });
+  });
+
+  it("leaves a call alone that was sent", async () => {
+    const { clock, sent, ask } = crowded();
+    const first = ask("shared", "background");
+    await clock.advance(500);
+    const urgent = ask("shared", "critical");
+    await clock.advance(10_000);
+    expect(await first.outcome).toMatchObject({ outcome: { ok: true, servedBy: "upstream" }, at: 1_000 });
+    expect(await urgent.outcome).toMatchObject({ outcome: { ok: true, servedBy: "coalesced" }, at: 1_000 });
+    expect(sent).toHaveLength(1);
+  });
+
+  it("answers the others when the urgent one leaves, and cancels when all have", async () => {
+    const { clock, runtime, policy, waitingLine, ask, crowd } = crowded();
+    crowd();
+    const [leaves, stays] = [new Cancellation(), new Cancellation()];
+    const first = ask("shared", "background", stays);
+    const urgent = ask("shared", "critical", leaves);
+    leaves.cancel("left");
+    expect(await urgent.outcome).toMatchObject({ outcome: { kind: "aborted" } });
+    await clock.advance(2_000);
+    expect(await first.outcome).toMatchObject({ outcome: { ok: true }, at: 2_000 });
+    const again = ask("again", "background", stays);
+    const both = ask("again", "critical", leaves);
+    expect(await both.outcome).toMatchObject({ outcome: { kind: "aborted" } });
+    stays.cancel("left");
+    expect(await again.outcome).toMatchObject({ outcome: { kind: "aborted" } });
+    await clock.advance(100_000);
+    expect(policy.snapshot().flights).toBe(0);
+    expect(waitingLine.snapshot()).toMatchObject({ running: 0, queued: 0 });
+    expect(runtime.ledger.account("slots").balance.inFlight).toBe(0);
   });
 });

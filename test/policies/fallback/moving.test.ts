@@ -109,6 +109,19 @@ describe("a call whose target fails", () => {
   });
 });
 
+describe("a target of the user's own making that throws", () => {
+  it("is passed over, and holds nothing", async () => {
+    const { runtime } = virtualRuntime();
+    const throwing = {
+      ...targetTo("throwing", saying("never")),
+      apply: () => Promise.reject(new Error("no such place")),
+    };
+    const { line, policy } = lineOf(runtime, { targets: [throwing, targetTo("spare", saying("spare"))] });
+    expect(valueIn(await line.execute(callOf(runtime, failing("server_error"))))).toBe("spare");
+    expect(policy.snapshot().targets["throwing/m"]).toMatchObject({ inFlight: 0 });
+  });
+});
+
 describe("a stream", () => {
   const content: Chunk = { role: "content", value: "first" };
 

@@ -86,9 +86,9 @@ describe("hedge", () => {
       { type: "attempt.started", kind: "first" },
       { type: "hedge.started" },
       { type: "attempt.started", kind: "hedge" },
-      { type: "call.first_chunk", attempt: 2 },
       { type: "attempt.failed", kind: "first", errorType: "aborted" },
       { type: "hedge.ended", winner: "hedge", durationMs: 100 },
+      { type: "call.first_chunk", attempt: 2 },
       { type: "attempt.completed", kind: "hedge" },
       { type: "call.completed", attempts: 2 },
     ]);

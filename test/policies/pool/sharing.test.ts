@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  Cancellation,
   DeadlineExceededError,
   type Outcome,
   QueueFullError,
@@ -136,6 +137,25 @@ describe("partitions", () => {
     expect(outcomes.every(({ ok }) => ok)).toBe(true);
     expect(policy.snapshot()).toMatchObject({ running: 0, queued: 0, partitions: { chat: { running: 0, queued: 0 } } });
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("may be added while calls that name them wait, and those can still be cancelled", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const policy = pool({ concurrency: 1 }, runtime);
+    const cancellations = Array.from({ length: 4 }, () => new Cancellation());
+    const outcomes = cancellations.map((cancellation, index) => {
+      const scope: Scope = { partition: "batch", ...(index === 3 && { priority: "high" }) };
+      return policy.handle(callOf(runtime, answering(runtime, "answer", 100), { scope, cancellation }), (call) =>
+        call.send(call),
+      );
+    });
+    policy.update({ partitions: { batch: { share: 0.5 } } });
+    expect(policy.snapshot().partitions["batch"]).toMatchObject({ queued: 3 });
+    cancellations[2]?.cancel("left");
+    expect(policy.snapshot()).toMatchObject({ queued: 2, queuedByPriority: { high: 1, normal: 1 } });
+    await clock.advance(1_000);
+    expect((await Promise.all(outcomes)).map(({ ok }) => ok)).toEqual([true, true, false, true]);
+    expect(policy.snapshot()).toMatchObject({ running: 0, queued: 0 });
   });
 
   it("must leave one another room", () => {

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { Acceptance } from "../../../src/policies/throttle/acceptance.ts";
 import { AdaptiveLimit } from "../../../src/policies/throttle/adaptive-limit.ts";
 import { PriorityShares } from "../../../src/policies/throttle/priority-shares.ts";
+import { sentAfter } from "../../../src/policies/throttle/signal.ts";
+import { answering, callOf, virtualRuntime } from "../../support/calls.ts";
 
 const RULES = { k: 2, windowMs: 120_000 };
 const nobody = () => ({ all: 0, sinceRefusal: 0 });
@@ -113,5 +115,19 @@ describe("the adaptive limit", () => {
         }
       }),
     );
+  });
+});
+
+describe("the request that a pass has sent", () => {
+  it("is its own, though another try of the same call was sent later and answers first", () => {
+    const { runtime } = virtualRuntime();
+    const call = callOf(runtime, answering(runtime, "answer"));
+    const first = call.trace.attempt(0, "first");
+    const beside = call.trace.attempt(100, "hedge");
+    beside.firstContentAt = 150;
+    beside.endedAt = 200;
+    expect(sentAfter(call, 0)).toBe(first);
+    expect(sentAfter(call, 1)).toBe(beside);
+    expect(sentAfter(call, 2)).toBeUndefined();
   });
 });

@@ -10,50 +10,12 @@ import {
 } from "../../../src/core/index.ts";
 import { type ThrottleOptions, throttle } from "../../../src/policies/throttle/index.ts";
 import { callOf, drain, virtualRuntime } from "../../support/calls.ts";
-import { SharingServer } from "./sharing-server.ts";
+import { CAPACITY, throughOutage } from "./outage-load.ts";
 
-const CAPACITY = 64;
 const KEY = "test/m/k";
 
-/** Five times as many calls of 30 to 90 s as the provider can take; it is dead from 360 s to 420 s. */
-async function outage(seed: number, stream: boolean, options: ThrottleOptions) {
-  const { clock, runtime } = virtualRuntime(seed);
-  const alive = { capacity: CAPACITY, rejectBeyond: 1.25 * CAPACITY };
-  const provider = new SharingServer(runtime, { ...alive, speed: 10, meanTokens: 600, evenLengths: true, noise: 0.2 });
-  const policy = throttle({ initial: CAPACITY, ...options }, runtime);
-  const line = pipeline(policy);
-  const one = async (): Promise<void> => {
-    const outcome = await line.execute(callOf(runtime, provider.send, { stream, scope: { deadline: "3m" } }));
-    if (outcome.ok && outcome.body.kind === "stream") await drain(outcome.body);
-  };
-  const perSecond = (5 * CAPACITY) / 60;
-  const arrive = (): void => {
-    void one();
-    clock.timer((-1000 * Math.log(1 - runtime.random())) / perSecond, arrive);
-  };
-  for (let index = 0; index < CAPACITY; index++) void one();
-  arrive();
-  const secondsToFill = async (): Promise<number> => {
-    for (let second = 1; second <= 200; second++) {
-      await clock.advance(1_000);
-      if (provider.inFlight >= 0.95 * CAPACITY) return second;
-    }
-    return Number.POSITIVE_INFINITY;
-  };
-  const coldStart = await secondsToFill();
-  await clock.advance(120_000 - clock.now());
-  const before = { finished: provider.finished, rejected: provider.rejected };
-  await clock.advance(240_000);
-  const finished = provider.finished - before.finished;
-  const rejected = provider.rejected - before.rejected;
-  provider.change({ rejectBeyond: 0 });
-  provider.die();
-  const rejectedBefore = provider.rejected;
-  await clock.advance(60_000);
-  const sentInOutage = provider.rejected - rejectedBefore;
-  provider.change(alive);
-  return { coldStart, rejectedShare: rejected / (rejected + finished), sentInOutage, recovery: await secondsToFill() };
-}
+const outage = (seed: number, stream: boolean, options: ThrottleOptions) =>
+  throughOutage(seed, stream, (runtime) => throttle({ initial: CAPACITY, ...options }, runtime));
 
 describe.each([1, 2, 3, 4, 5].flatMap((seed) => [true, false].map((stream) => ({ seed, stream }))))(
   "five times too much load, seed $seed, stream $stream",

@@ -46,6 +46,29 @@ describe("throttle", () => {
     expect(policy.snapshot()).toMatchObject({ [KEY]: { limit: 2, inFlight: 0, waiting: 0 } });
   });
 
+  it("lets one that is more urgent have the place of one that waits when no more may", async () => {
+    const { clock, runtime, policy } = setUp({ adaptive: false, initial: 1, maxQueue: 2 });
+    const enter = (priority: "critical" | "background"): Promise<Outcome> =>
+      passing(policy, runtime, 100, { scope: { priority } });
+    const calls = [enter("background"), enter("background"), enter("background"), enter("critical")];
+    calls.push(enter("background"));
+    const outcomes = await clock.run(Promise.all(calls));
+    expect(outcomes.map(({ ok }) => ok)).toEqual([true, true, false, true, false]);
+    for (const outcome of outcomes) if (!outcome.ok) expect(outcome.error).toBeInstanceOf(ThrottleError);
+  });
+
+  it("serves clients of one priority by the tokens they have had", async () => {
+    const { clock, runtime, policy } = setUp({ adaptive: false, initial: 1 });
+    const ended: string[] = [];
+    const enter = (client: string, ms: number): Promise<number> =>
+      passing(policy, runtime, ms, { scope: { client } }).then(() => ended.push(client));
+    const calls = [enter("first", 100)];
+    for (let count = 0; count < 20; count++) calls.push(enter("crowd", 100));
+    for (let count = 0; count < 5; count++) calls.push(enter("single", 100));
+    await clock.run(Promise.all(calls));
+    expect(ended.slice(0, 12).filter((client) => client === "single")).toHaveLength(5);
+  });
+
   it("keeps targets apart", async () => {
     const { clock, runtime, policy } = setUp({ adaptive: false, initial: 1 });
     const calls = ["a", "b", "c"].map((model) => passing(policy, runtime, 100, { model }));

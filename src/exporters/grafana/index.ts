@@ -1,0 +1,2 @@
+/** Shipped with `breakwater/prometheus`, whose metrics it shows. */
+export { dashboardQueries, grafanaDashboard } from "./dashboard.ts";
