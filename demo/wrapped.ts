@@ -4,6 +4,7 @@ import { join } from "node:path";
 import OpenAI from "openai";
 import { type RunningServer, serve } from "../src/http/index.ts";
 import { createOptimizer, formatReport, scoped, seededRandom, withOptimization } from "../src/index.ts";
+import { watchRecommendations } from "../src/reports/index.ts";
 import type { Arguments } from "./arguments.ts";
 import { type PassSummary, summarise } from "./comparison.ts";
 import { type Progress, runPass, type Send } from "./pass.ts";
@@ -29,7 +30,8 @@ export async function startWrapped(args: Arguments, plan: ProviderPlan, signal: 
   const provider: RunningProvider | undefined = args.baseURL === undefined ? await startProvider(plan) : undefined;
   // The limits are not told: they are learned from the provider's headers.
   const optimizer = createOptimizer({ pool: { concurrency: 256 }, monitor: { prices } });
-  const dashboard = await openDashboard(args.port, (port) => serve(optimizer, { port }));
+  const recommendations = watchRecommendations(optimizer, { every: "1m" });
+  const dashboard = await openDashboard(args.port, (port) => serve(optimizer, { port, recommendations }));
   const bare = new OpenAI(
     provider === undefined ? { baseURL: args.baseURL } : { apiKey: "sk-simulated", baseURL: provider.url },
   );
@@ -63,6 +65,7 @@ export async function startWrapped(args: Arguments, plan: ProviderPlan, signal: 
     },
     async close() {
       await dashboard.close();
+      recommendations.close();
       await optimizer.close();
       await provider?.close();
     },

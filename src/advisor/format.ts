@@ -24,7 +24,14 @@ export function formatAdvice(report: AdvisorReport): string {
   return lines.join("\n");
 }
 
-function whose({ name, provider, model, route, template }: Finding): string {
+// A name may come from whoever calls: it must not break the line, nor steer a terminal.
+const CONTROL = /\p{C}|[\u2028\u2029]/gu;
+
+function whose(finding: Finding): string {
+  return placeOf(finding).replace(CONTROL, "_");
+}
+
+function placeOf({ name, provider, model, route, template }: Finding): string {
   if (name !== undefined) return name;
   const place = provider === undefined ? "other" : `${provider}/${model}`;
   const parts = [place, route, template === undefined ? undefined : `#${template}`];

@@ -38,9 +38,10 @@ const FREE_SHARE_KEPT = 0.1;
 const OLDEST = `(SELECT min(id) FROM ${TABLE}) + ?`;
 const USED_BYTES = `(SELECT (page_count - freelist_count) * page_size
   FROM pragma_page_count, pragma_freelist_count, pragma_page_size)`;
-// Each takes at most so many of the oldest rows: their number is the first parameter.
+// Each takes at most so many of the oldest rows.
 const SWEEP_ROWS = `DELETE FROM ${TABLE} WHERE id < min(${OLDEST}, (SELECT max(id) FROM ${TABLE}) - ? + 1)`;
-const SWEEP_AGE = `DELETE FROM ${TABLE} WHERE id < ${OLDEST} AND startedAt < ?`;
+// By time and not by number: rows of a wall clock that was ahead must not stand before those that are old.
+const SWEEP_AGE = `DELETE FROM ${TABLE} WHERE id IN (SELECT id FROM ${TABLE} WHERE startedAt < ? ORDER BY startedAt LIMIT ?)`;
 const SWEEP_BYTES = `DELETE FROM ${TABLE} WHERE id < ${OLDEST} AND ${USED_BYTES} > ?`;
 
 type Bounds = Pick<CallLogSettings, "path" | "maxRows" | "maxBytes" | "maxAgeMs">;
@@ -95,7 +96,7 @@ export class LogFile {
     const { maxRows, maxBytes, maxAgeMs } = this.#bounds;
     return [
       { sql: SWEEP_ROWS, runs: [[rows, maxRows]] },
-      { sql: SWEEP_AGE, runs: [[rows, Math.floor(this.#clock.wall() - maxAgeMs)]] },
+      { sql: SWEEP_AGE, runs: [[Math.floor(this.#clock.wall() - maxAgeMs), rows]] },
       { sql: SWEEP_BYTES, runs: [[rows, maxBytes]] },
     ];
   }

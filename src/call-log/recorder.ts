@@ -120,10 +120,10 @@ function rowValues(
     event.firstChunkMs === undefined ? null : milliseconds(event.firstChunkMs),
     milliseconds(event.providerMs),
     milliseconds(event.durationMs),
-    usage?.inputTokens ?? null,
-    usage?.outputTokens ?? null,
-    usage?.cachedInputTokens ?? null,
-    usage?.reasoningTokens ?? null,
+    tokens(usage?.inputTokens),
+    tokens(usage?.outputTokens),
+    tokens(usage?.cachedInputTokens),
+    tokens(usage?.reasoningTokens),
     costOf(event, monitor.priceOf(answered?.responseModel, event.model)),
     event.stream ? 1 : 0,
     event.priority,
@@ -147,6 +147,11 @@ function costOf(event: End, price: ModelPrice | undefined): number | null {
 function text(value: string | undefined): string | null {
   if (value === undefined) return null;
   return value.length > TEXT_MAX ? value.slice(0, TEXT_MAX) : value;
+}
+
+// As whoever answered told it. The file takes larger whole numbers, but SQLite's drivers refuse to read them back.
+function tokens(count: number | undefined): number | null {
+  return count === undefined ? null : Math.min(count, Number.MAX_SAFE_INTEGER);
 }
 
 // To the microsecond: what lies beneath is noise, and long.

@@ -49,12 +49,8 @@ export class RowWriter {
   flush(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#draining ??= this.#drain().finally(() => {
-      this.#draining = undefined;
-      this.#tellIfDue();
-      if (this.#queue.length > 0) this.#arm();
-    });
-    return this.#draining;
+    if (this.#queue.length > 0) this.#draining ??= this.#drain();
+    return this.#draining ?? Promise.resolve();
   }
 
   async close(): Promise<void> {
@@ -73,19 +69,29 @@ export class RowWriter {
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
       await nextTurn();
-      const batch = this.#queue.slice(0, BATCH_ROWS);
-      try {
-        await this.#file.append(batch);
-        this.written += batch.length;
-        this.#tries = 0;
-      } catch (error) {
-        this.#tries++;
-        if (this.#tries < TRIES_MAX) return;
-        this.#tries = 0;
-        this.#drop(batch.length, "failed", errorName(error));
-      }
-      this.#queue.splice(0, batch.length);
+      if (!(await this.#writeBatch())) break;
     }
+    // In the same turn in which nothing was left: a row that comes in the next needs another round.
+    this.#draining = undefined;
+    this.#tellIfDue();
+    if (this.#queue.length > 0) this.#arm();
+  }
+
+  /** Writes the first rows, or drops them after the last try; false when they are to be tried again later. */
+  async #writeBatch(): Promise<boolean> {
+    const batch = this.#queue.slice(0, BATCH_ROWS);
+    try {
+      await this.#file.append(batch);
+      this.written += batch.length;
+      this.#tries = 0;
+    } catch (error) {
+      this.#tries++;
+      if (this.#tries < TRIES_MAX) return false;
+      this.#tries = 0;
+      this.#drop(batch.length, "failed", errorName(error));
+    }
+    this.#queue.splice(0, batch.length);
+    return true;
   }
 
   #drop(rows: number, reason: "full" | "failed", error: string | undefined): void {

@@ -4,11 +4,13 @@ import { factsOf } from "./facts.ts";
 import { modelsOf } from "./models.ts";
 import { Readings } from "./readings.ts";
 import { labelText, RecentEvents } from "./recent.ts";
+import { type DashboardSources, profilesOf, recommendationsOf } from "./sources.ts";
 import { systemOf } from "./system.ts";
 import { tilesOf } from "./tiles.ts";
 import type { AlertView, View, ViewQuery } from "./view.ts";
 
 export { type PageFile, pageFiles } from "./page-files.ts";
+export type { DashboardSources, ProfileSource, RecommendationSource } from "./sources.ts";
 export { type View, type ViewQuery, WINDOWS } from "./view.ts";
 
 /** What the page shows, made when it is asked for; between two questions it only notes a few events. */
@@ -22,7 +24,7 @@ const MODELS_TTL_MS = 5_000;
 
 type Models = ReturnType<typeof modelsOf>;
 
-export function createDashboard(optimizer: Optimizer): Dashboard {
+export function createDashboard(optimizer: Optimizer, sources: DashboardSources = {}): Dashboard {
   const { monitor } = optimizer;
   const { clock } = optimizer.line.runtime;
   const recent = new RecentEvents((type, listener) => optimizer.on(type, listener), clock);
@@ -61,6 +63,8 @@ export function createDashboard(optimizer: Optimizer): Dashboard {
         alerts: alertsOf(optimizer, recent),
         failures: recent.failures.filter((failure) => matches(failure, query)),
         slowCalls: recent.slowCalls().filter((call) => matches(call, query)),
+        recommendations: recommendationsOf(sources),
+        profiles: profilesOf(sources),
         system: systemOf(monitor),
       };
     },

@@ -112,6 +112,24 @@ export interface SlowCallView {
   readonly backoff: number;
 }
 
+/** What could be better, with the figures that say so. */
+export interface RecommendationView {
+  readonly id: string;
+  readonly title: string;
+  readonly advice: string;
+  readonly evidence: Readonly<Record<string, number | string>>;
+  readonly undoWhen: string;
+}
+
+/** A processor profile that was taken after a slow call. */
+export interface ProfileView {
+  readonly id: string;
+  readonly at: number;
+  readonly seconds: number;
+  /** The hottest functions, hottest first. */
+  readonly top: readonly string[];
+}
+
 /** One number of the line, the process or the monitor itself; `limit` in the same unit. */
 export interface GaugeView {
   readonly name: string;
@@ -141,5 +159,9 @@ export interface View {
   readonly alerts: readonly AlertView[];
   readonly failures: readonly FailureView[];
   readonly slowCalls: readonly SlowCallView[];
+  /** `null`: nobody looks for any. */
+  readonly recommendations: readonly RecommendationView[] | null;
+  /** `null`: nobody takes any. */
+  readonly profiles: readonly ProfileView[] | null;
   readonly system: readonly GaugeView[];
 }

@@ -6,8 +6,9 @@ import { LiveViews } from "./live.ts";
 import { metricsRoute } from "./metrics.ts";
 import { type HandlerOptions, type HandlerSettings, readHandlerOptions } from "./options.ts";
 import { dashboardRoutes, PageFiles } from "./page.ts";
+import { profileRoute } from "./profile.ts";
 import { ReadinessWatch } from "./readiness.ts";
-import { json, problem, reply } from "./replies.ts";
+import { json, problem, slashAdded } from "./replies.ts";
 import type { Route } from "./route.ts";
 
 /** Answers requests about an optimizer. Never rejects. */
@@ -35,8 +36,7 @@ export function handler(optimizer: Optimizer, options: HandlerOptions = {}): Htt
     const url = new URL(request.url);
     const path = pathWithin(settings.basePath, url.pathname);
     if (path === undefined) return notFound();
-    // Relative links of the page need the slash.
-    if (path === "") return reply(308, null, { location: `${url.pathname.split("/").at(-1)}/${url.search}` });
+    if (path === "") return slashAdded(url.pathname, url.search);
     const route = routes[path];
     const refusal = route?.open === true ? undefined : refuse(guard, settings, request, url, route);
     if (refusal !== undefined) return refusal;
@@ -74,9 +74,10 @@ function buildRoutes(optimizer: Optimizer, settings: HandlerSettings, guard: Gua
     },
     "/metrics": metricsRoute(optimizer),
     ...apiRoutes(optimizer, settings.callLog),
+    "/api/v1/profile": profileRoute(settings.profiler),
   };
   if (!settings.dashboard) return { routes: table(routes), files: undefined, close: () => {} };
-  const dashboard = createDashboard(optimizer);
+  const dashboard = createDashboard(optimizer, settings);
   const live = new LiveViews(dashboard, optimizer.line.runtime.clock, settings.maxStreams);
   const close = (): void => {
     live.close();
@@ -113,7 +114,7 @@ function refuse(
   const foreign = guard.foreign(request, url);
   if (foreign !== undefined) return foreign;
   const changes = route?.method === "POST" && request.method === "POST";
-  return changes || protectsEverything ? guard.unauthorized(request) : undefined;
+  return changes || route?.guarded === true || protectsEverything ? guard.unauthorized(request) : undefined;
 }
 
 function wrongMethod(request: Request, route: Route): Response | undefined {

@@ -26,6 +26,7 @@ export class LiveViews {
   #clients = new Set<Client>();
   #timer: Timer | undefined;
   #tick = 0;
+  #closed = false;
   #encoder = new TextEncoder();
 
   constructor(dashboard: Dashboard, clock: Clock, max: number) {
@@ -35,18 +36,20 @@ export class LiveViews {
   }
 
   open(query: ViewQuery): Response {
+    if (this.#closed) return problem(503, "CLOSED", "This is closed; there are no more events.");
     if (this.#clients.size >= this.#max) {
       return problem(503, "TOO_MANY_STREAMS", `${this.#max} dashboards are open already; close one of them.`, {
         "retry-after": "30",
       });
     }
+    const first = `retry: ${RECONNECT_MS}\n${this.#event("snapshot", this.#dashboard.view(query))}`;
     let client: Client;
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           client = { query, controller };
           this.#clients.add(client);
-          this.#send(client, `retry: ${RECONNECT_MS}\n${this.#event("snapshot", this.#dashboard.view(query))}`);
+          this.#send(client, first);
           this.#timer ??= this.#clock.background(UPDATE_EVERY_MS, () => this.#update());
         },
         cancel: () => this.#drop(client),
@@ -61,6 +64,7 @@ export class LiveViews {
   }
 
   close(): void {
+    this.#closed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     for (const { controller } of this.#clients) controller.close();
@@ -71,17 +75,24 @@ export class LiveViews {
     this.#timer = undefined;
     this.#tick++;
     const heartbeat = this.#tick % HEARTBEAT_EVERY === 0 ? ":\n\n" : "";
-    const events = new Map<string, string>();
+    const events = new Map<string, string | undefined>();
     for (const client of this.#clients) {
       const key = JSON.stringify(client.query);
-      let event = events.get(key);
-      if (event === undefined) {
-        event = this.#event("update", withoutHistory(this.#dashboard.view(client.query)));
-        events.set(key, event);
-      }
-      this.#send(client, heartbeat + event);
+      if (!events.has(key)) events.set(key, this.#updateFor(client.query));
+      const event = events.get(key);
+      if (event === undefined) this.#giveUp(client, "What changes could not be made.");
+      else this.#send(client, heartbeat + event);
     }
     if (this.#clients.size > 0) this.#timer = this.#clock.background(UPDATE_EVERY_MS, () => this.#update());
+  }
+
+  /** `undefined` where a source of the view throws. */
+  #updateFor(query: ViewQuery): string | undefined {
+    try {
+      return this.#event("update", withoutHistory(this.#dashboard.view(query)));
+    } catch {
+      return undefined;
+    }
   }
 
   #event(type: string, view: View): string {
@@ -90,8 +101,11 @@ export class LiveViews {
 
   #send(client: Client, text: string): void {
     client.controller.enqueue(this.#encoder.encode(text));
-    if ((client.controller.desiredSize ?? 0) > 0) return;
-    client.controller.error(new Error("The client does not read what it is sent."));
+    if ((client.controller.desiredSize ?? 0) <= 0) this.#giveUp(client, "The client does not read what it is sent.");
+  }
+
+  #giveUp(client: Client, reason: string): void {
+    client.controller.error(new Error(reason));
     this.#drop(client);
   }
 

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
 import type { HttpHandler } from "./handler.ts";
-import { problem } from "./replies.ts";
+import { problem, slashAdded } from "./replies.ts";
 
 /** What Express adds to a request: the whole path, and the body when a parser has read it already. */
 type Mounted = IncomingMessage & { readonly originalUrl?: string; readonly body?: unknown };
@@ -20,6 +19,8 @@ export function nodeHandler(
         ? problem(400, "REQUEST_INVALID", "The address or the method cannot be read.")
         : (slashRedirect(incoming) ?? (await handler(request)));
     await write(response, outgoing);
+    // Behind a body that nobody reads the next request would wait for ever.
+    incoming.resume();
   };
 }
 
@@ -30,9 +31,12 @@ function requestOf(incoming: Mounted): Request | undefined {
     if (value !== undefined && !name.startsWith(":"))
       headers.set(name, Array.isArray(value) ? value.join(", ") : value);
   }
+  // HTTP/2 says it so.
+  const authority = given[":authority"];
+  if (typeof authority === "string") headers.set("host", authority);
   try {
-    // The host of a URL may be anything here: who is asked is in the header.
-    const address = new URL(`http://${given.host ?? "localhost"}${url.startsWith("/") ? url : `/${url}`}`);
+    // Who is asked is in the header: there it is text, in an address it could bring a path of its own.
+    const address = new URL(`http://localhost${url.startsWith("/") ? url : `/${url}`}`);
     const hasBody = method !== "GET" && method !== "HEAD";
     return new Request(address, { method, headers, ...(hasBody && { body: bodyOf(incoming), duplex: "half" }) });
   } catch {
@@ -40,10 +44,13 @@ function requestOf(incoming: Mounted): Request | undefined {
   }
 }
 
-function bodyOf(incoming: Mounted): string | ReadableStream {
+function bodyOf(incoming: Mounted): string | Uint8Array<ArrayBuffer> | ReadableStream {
   const { body } = incoming;
+  if (typeof body === "string") return body;
+  if (body instanceof Uint8Array) return new Uint8Array(body);
   if (typeof body === "object" && body !== null) return JSON.stringify(body);
-  return Readable.toWeb(incoming) as ReadableStream;
+  // What is not read of it stays with the connection: to destroy it would cut off the answer too.
+  return ReadableStream.from(incoming.iterator({ destroyOnReturn: false }));
 }
 
 // Express takes the path it is mounted under off, and with it what tells whether there was a slash at its end.
@@ -51,26 +58,32 @@ function slashRedirect({ originalUrl, url }: Mounted): Response | undefined {
   if (originalUrl === undefined || originalUrl === url) return undefined;
   const [path = "", search] = originalUrl.split("?");
   if (path.endsWith("/") || !/^\/(\?|$)/.test(url ?? "")) return undefined;
-  const location = `${path.split("/").at(-1)}/${search === undefined ? "" : `?${search}`}`;
-  return new Response(null, { status: 308, headers: { location } });
+  return slashAdded(path, search === undefined ? "" : `?${search}`);
 }
 
 async function write(response: Response, outgoing: ServerResponse): Promise<void> {
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-  const reader = response.body?.getReader();
-  if (reader === undefined) {
+  const { body, status, headers } = response;
+  // Somebody else has answered, or the client has left while we were asked.
+  if (outgoing.headersSent || outgoing.destroyed) {
+    await body?.cancel();
+    return;
+  }
+  outgoing.writeHead(status, Object.fromEntries(headers));
+  if (body === null) {
     outgoing.end();
     return;
   }
   outgoing.flushHeaders();
+  const reader = body.getReader();
   outgoing.once("close", () => void reader.cancel().catch(() => {}));
+  // The handler gave the client up; half a body must not look like a whole one.
+  reader.closed.catch(() => outgoing.destroy());
   try {
     for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
       if (!outgoing.write(value)) await drained(outgoing);
     }
     outgoing.end();
   } catch {
-    // The handler gave the client up; half a body must not look like a whole one.
     outgoing.destroy();
   }
 }

@@ -1,4 +1,5 @@
 import { functionOf, integerIn, knownKeys, OptionError, oneOf, textOf } from "../core/index.ts";
+import type { ProfileSource, RecommendationSource } from "../dashboard/index.ts";
 
 /** What the handler reads of a call log: `callLog()` of `breakwater/call-log` gives one. */
 export interface CallLogReader {
@@ -12,7 +13,9 @@ export type ReadinessCheck = (options: { readonly signal: AbortSignal }) => unkn
 export interface HandlerOptions {
   /** The path it is mounted under, where whoever mounts it does not take that off: `"/breakwater"`. Default `"/"`. */
   readonly basePath?: string | undefined;
-  /** Opens what changes state, at least 16 characters. Default none: what changes state is closed to everybody. */
+  /**
+   * Opens what changes state, and profiles; at least 16 characters. Default none: these are closed to everybody.
+   */
   readonly token?: string | undefined;
   /** What the token is asked for: what changes state, or everything but the two health paths. Default `"changes"`. */
   readonly protect?: "changes" | "everything" | undefined;
@@ -23,6 +26,10 @@ export interface HandlerOptions {
   readonly hosts?: readonly string[] | "*" | undefined;
   /** What `/api/v1/calls` shows. Default none. */
   readonly callLog?: CallLogReader | undefined;
+  /** Recommendations that the dashboard shows. Default none. */
+  readonly recommendations?: RecommendationSource | undefined;
+  /** Profiles that the dashboard lists and `/api/v1/profile` gives. Default none. */
+  readonly profiler?: ProfileSource | undefined;
   /** What the application needs to work, by name; run in the background every 10 s. Default none. */
   readonly checks?: Readonly<Record<string, ReadinessCheck>> | undefined;
   /** Serves the dashboard and its events. Default true. */
@@ -47,6 +54,8 @@ export interface HandlerSettings {
   readonly protectsEverything: boolean;
   readonly hosts: readonly string[] | "*";
   readonly callLog: CallLogReader | undefined;
+  readonly recommendations: RecommendationSource | undefined;
+  readonly profiler: ProfileSource | undefined;
   readonly checks: ReadonlyMap<string, ReadinessCheck>;
   readonly dashboard: boolean;
   readonly maxStreams: number;
@@ -58,6 +67,8 @@ export const HANDLER_KEYS = [
   "protect",
   "hosts",
   "callLog",
+  "recommendations",
+  "profiler",
   "checks",
   "dashboard",
   "maxStreams",
@@ -81,7 +92,19 @@ export function readHandlerOptions(options: HandlerOptions): HandlerSettings {
     token,
     protectsEverything,
     hosts: readHosts(options.hosts ?? []),
-    callLog: readCallLog(options.callLog),
+    callLog: readSource("callLog", options.callLog, ["query"], 'what callLog() of "breakwater/call-log" gives'),
+    recommendations: readSource(
+      "recommendations",
+      options.recommendations,
+      ["list"],
+      'what watchRecommendations() of "breakwater/reports" gives',
+    ),
+    profiler: readSource(
+      "profiler",
+      options.profiler,
+      ["profiles", "profile"],
+      'what profiler() of "breakwater/profiler" gives',
+    ),
     checks: readChecks(options.checks ?? {}),
     dashboard,
     maxStreams: integerIn("http.maxStreams", options.maxStreams ?? HTTP_DEFAULTS.maxStreams, 1, 1_000),
@@ -114,11 +137,17 @@ function readHosts(hosts: unknown): readonly string[] | "*" {
   });
 }
 
-function readCallLog(callLog: CallLogReader | undefined): CallLogReader | undefined {
-  if (callLog === undefined) return undefined;
-  const isReader = typeof callLog === "object" && callLog !== null && typeof callLog.query === "function";
-  if (!isReader) throw new OptionError("http.callLog", callLog, 'what callLog() of "breakwater/call-log" gives');
-  return callLog;
+function readSource<T extends object>(
+  option: string,
+  source: T | undefined,
+  methods: readonly (keyof T)[],
+  accepted: string,
+): T | undefined {
+  if (source === undefined) return undefined;
+  const isSource =
+    typeof source === "object" && source !== null && methods.every((name) => typeof source[name] === "function");
+  if (!isSource) throw new OptionError(`http.${option}`, source, accepted);
+  return source;
 }
 
 function readChecks(checks: Readonly<Record<string, ReadinessCheck>>): ReadonlyMap<string, ReadinessCheck> {

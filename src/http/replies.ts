@@ -34,3 +34,9 @@ export function json(value: unknown, status = 200, headers: Headers = {}): Respo
 export function problem(status: number, code: string, message: string, headers: Headers = {}): Response {
   return json({ error: { code, message } }, status, headers);
 }
+
+/** To the same path with a slash at its end, which the relative links of the page need. */
+export function slashAdded(path: string, search: string): Response {
+  // Begun with "./": a name with a colon would be read as a scheme.
+  return reply(308, null, { location: `./${path.split("/").at(-1)}/${search}` });
+}

@@ -8,5 +8,7 @@ export interface Route {
   readonly method: "GET" | "POST";
   /** Answered whoever asks, under whatever name. */
   readonly open?: true;
+  /** Wants the token although it changes nothing. */
+  readonly guarded?: true;
   answer(asked: Asked): Response | Promise<Response>;
 }

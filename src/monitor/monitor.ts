@@ -184,7 +184,7 @@ export function createMonitor(runtime: Runtime, options: MonitorOptions = {}): M
   const stops = [
     ...recordCalls(runtime, registry, prices),
     ...recordPolicies(runtime, registry, (metric) => alerts.evaluate(metric)),
-    ...recordOwn(runtime, registry),
+    ...recordOwn(runtime, registry, alerts),
   ];
   let health: { status: HealthStatus; since: number } = { status: "ok", since: clock.wall() };
   try {

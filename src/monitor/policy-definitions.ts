@@ -183,6 +183,20 @@ export const POLICY_DEFINITIONS = {
     "Functions that measure and measured watch, by the name they were given; outcome is success or error.",
   ),
   alerts: define("counter", "breakwater.alerts", "{alert}", ["rule", "level", "state"], "Alerts that were sent."),
+  alertsFiring: define(
+    "gauge",
+    "breakwater.alerts.firing",
+    "{alert}",
+    ["rule", "level"],
+    "Alerts that fire now, told or not; 0 once they are over.",
+  ),
+  alertNotifications: define(
+    "counter",
+    "breakwater.alert.notifications",
+    "{message}",
+    ["handler", "result"],
+    "Messages that handlers were given; result is delivered or failed.",
+  ),
   monitorSeries: define("gauge", "breakwater.monitor.series", "{series}", ["metric"], "Label sets of a metric."),
   monitorOverflow: define(
     "counter",

@@ -1,19 +1,29 @@
 import type { Runtime } from "../core/index.ts";
+import type { Alerts } from "./alerts/index.ts";
 import { DEFINITIONS } from "./definitions.ts";
 import type { Registry } from "./registry.ts";
 
 const CERTAINTIES = ["exact", "atLeast", "estimated"] as const;
 
 /** Feeds the metrics of the monitor itself, of alerts and of the ledger. Gives back how to stop. */
-export function recordOwn({ clock, events, ledger }: Runtime, registry: Registry): readonly (() => void)[] {
+export function recordOwn(
+  { clock, events, ledger }: Runtime,
+  registry: Registry,
+  rules: Pick<Alerts, "list">,
+): readonly (() => void)[] {
   const alerts = registry.counter(DEFINITIONS.alerts);
+  const notifications = registry.counter(DEFINITIONS.alertNotifications);
   const exportFailures = registry.counter(DEFINITIONS.monitorExportFailures);
   const handlerErrors = registry.counter(DEFINITIONS.monitorHandlerErrors);
   return [
     events.on("alert", ({ rule, level, state }) => {
       alerts.series({ rule, level, state }).add(1, clock.now());
     }),
-    events.on("alert.handler_failed", () => {
+    events.on("alert.notified", ({ handler }) => {
+      notifications.series({ handler, result: "delivered" }).add(1, clock.now());
+    }),
+    events.on("alert.handler_failed", ({ handler }) => {
+      notifications.series({ handler, result: "failed" }).add(1, clock.now());
       handlerErrors.series({ kind: "alert" }).add(1, clock.now());
     }),
     events.on("exporter.failed", ({ exporter }) => {
@@ -22,9 +32,25 @@ export function recordOwn({ clock, events, ledger }: Runtime, registry: Registry
     events.on("listener.failed", () => {
       handlerErrors.series({ kind: "listener" }).add(1, clock.now());
     }),
+    observeFiring(registry, rules),
     observeSize(registry),
     observeLedger(ledger, registry),
   ];
+}
+
+function observeFiring(registry: Registry, rules: Pick<Alerts, "list">): () => void {
+  const firing = registry.gauge(DEFINITIONS.alertsFiring);
+  return registry.observed([DEFINITIONS.alertsFiring.name], (now) => {
+    const counts = new Map([...firing].map((series) => [series, 0]));
+    for (const { id: rule, alerts } of rules.list()) {
+      for (const { level, state } of alerts) {
+        if (state === "pending") continue;
+        const series = firing.series({ rule, level });
+        counts.set(series, (counts.get(series) ?? 0) + 1);
+      }
+    }
+    for (const [series, count] of counts) series.set(count, now);
+  });
 }
 
 function observeSize(registry: Registry): () => void {

@@ -1,6 +1,15 @@
-import { type Duration, errorName, functionOf, integerIn, knownKeys, OptionError, type Timer } from "../core/index.ts";
+import {
+  type Duration,
+  durationMs,
+  errorName,
+  functionOf,
+  integerIn,
+  knownKeys,
+  OptionError,
+  type Timer,
+} from "../core/index.ts";
 import type { Optimizer } from "../optimizer.ts";
-import { type Journal, type JournalOptions, journal } from "./journal.ts";
+import { JOURNAL_DEFAULTS, type Journal, journal } from "./journal.ts";
 import type { Summary } from "./summary.ts";
 
 /** Takes a report. What it throws or rejects with is told as `report.failed`. */
@@ -10,7 +19,7 @@ export interface DailyReportOptions {
   readonly handler: ReportHandler;
   /** Time of day in UTC, `"HH:MM"`. Default `"00:00"`. */
   readonly at?: string;
-  /** How long a slice of the journal is; see `JournalOptions`. Default `"30m"`. */
+  /** How long a slice of the journal is: 3 minutes to a day. Default `"30m"`. */
   readonly every?: Duration;
 }
 
@@ -37,11 +46,14 @@ const TIME = /^([01]\d|2[0-3]):([0-5]\d)$/;
  */
 export function dailyReport(optimizer: Pick<Optimizer, "line" | "monitor">, options: DailyReportOptions): DailyReport {
   knownKeys("dailyReport", options, ["handler", "at", "every"]);
-  const { every } = options;
+  const everyMs = durationMs("dailyReport.every", options.every ?? JOURNAL_DEFAULTS.every, {
+    min: 180_000,
+    max: DAY_MS,
+  });
   const handler = functionOf("dailyReport.handler", options.handler);
   const offsetMs = readTime(options.at ?? "00:00");
   const { clock, events } = optimizer.line.runtime;
-  const pages = journal(optimizer, { ...(every !== undefined && { every }), keep: "2d" } satisfies JournalOptions);
+  const pages = journal(optimizer, { every: everyMs as Duration, keep: "2d" });
   let nextAt = 0;
   let timer: Timer;
 

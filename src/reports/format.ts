@@ -68,9 +68,12 @@ function markdownTable([head = [], ...rows]: Table): string {
   return [line(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(line)].join("\n");
 }
 
-// A name may come from whoever calls: it must not end the cell, nor become markup.
+// A name may come from whoever calls: it must not end the cell, become markup, or steer a terminal.
 function markdownCell(text: string): string {
-  return text.replace(/[\\|`*_[\]<>&#]/g, (letter) => `\\${letter}`).replace(/\s+/g, " ");
+  return text
+    .replace(/\s+/g, " ")
+    .replace(/[\\|`*_[\]<>&#]/g, (letter) => `\\${letter}`)
+    .replace(/\p{C}/gu, "\\_");
 }
 
 function htmlOf({ title, text, table: [head = [], ...rows] }: Chapter): string {

@@ -1,5 +1,6 @@
-import { knownKeys, numberIn } from "../core/index.ts";
-import { Counts } from "./measures/index.ts";
+import { knownKeys, numberIn, oneOf } from "../core/index.ts";
+import type { Labels } from "../monitor/index.ts";
+import { Counts, type KindCounts } from "./measures/index.ts";
 import { type Slice, type Summary, summaryOf } from "./summary.ts";
 
 /** One call, as a call log keeps it; see `CallRow` of `breakwater/call-log`. */
@@ -19,17 +20,28 @@ export interface ReportedCall {
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
   readonly cost: number | null;
+  /** Of the scope. */
+  readonly client?: string | null;
+  readonly route?: string | null;
 }
+
+/** What is told apart: operation, provider and model together; or whose calls they were; or what for. */
+export type SummarizedBy = (typeof SUMMARIZED_BY)[number];
+
+const SUMMARIZED_BY = ["model", "client", "route"] as const;
 
 export interface CallsSummaryOptions {
   /** End of the stretch, milliseconds since the Unix epoch: calls that began before. */
   readonly to: number;
   /** How long a stretch, in hours, above 0 and up to 744; it is compared with the stretch of that length before. Default 24. */
   readonly hours?: number;
+  /** What is told apart, in up to 24 parts. `client` needs a log with `clients: true`. Default `"model"`. */
+  readonly by?: SummarizedBy;
 }
 
 const HOUR_MS = 3_600_000;
 const SLICES = 24;
+const UNKNOWN = "unknown";
 const MISTAKES = ["bad_request", "context_length", "content_filter"];
 
 /**
@@ -41,7 +53,8 @@ export async function summaryFromCalls(
   rows: AsyncIterable<ReportedCall> | Iterable<ReportedCall>,
   options: CallsSummaryOptions,
 ): Promise<Summary> {
-  knownKeys("summary", options, ["to", "hours"]);
+  knownKeys("summary", options, ["to", "hours", "by"]);
+  const by = oneOf("summary.by", options.by ?? "model", SUMMARIZED_BY);
   const to = numberIn("summary.to", options.to, 0, Number.MAX_SAFE_INTEGER);
   const hours = numberIn("summary.hours", options.hours ?? 24, 0.1, 744);
   const lengthMs = (hours * HOUR_MS) / SLICES;
@@ -51,22 +64,27 @@ export async function summaryFromCalls(
     to: start + (index + 1) * lengthMs,
     counts: new Counts(),
   }));
+  // The same kinds in every slice: one that is told apart in some and not in others would seem to come and go.
+  const kinds = new Counts();
   for await (const row of rows) {
     const slice = slices[Math.floor((row.startedAt - start) / lengthMs)];
-    if (slice !== undefined) add(slice.counts, row);
+    if (slice === undefined) continue;
+    const { labels } = kinds.ofKind(labelsOf(row, by));
+    add(slice.counts.ofKind(labels), row);
   }
   const before = slices.slice(0, SLICES);
   const known = before.some(({ counts }) => counts.kinds.size > 0) ? before : [];
   return summaryOf(slices.slice(SLICES), known);
 }
 
-function add(into: Counts, row: ReportedCall): void {
-  const { op, provider, model, outcome, errorType, servedBy, durationMs, ttfcMs } = row;
-  const { counts, duration, firstChunk } = into.of({
-    op: op ?? "unknown",
-    provider: provider ?? "unknown",
-    model: model ?? "unknown",
-  });
+function labelsOf({ op, provider, model, client, route }: ReportedCall, by: SummarizedBy): Labels {
+  if (by === "client") return { client: client ?? UNKNOWN };
+  if (by === "route") return { route: route ?? UNKNOWN };
+  return { op: op ?? UNKNOWN, provider: provider ?? UNKNOWN, model: model ?? UNKNOWN };
+}
+
+function add({ counts, duration, firstChunk }: KindCounts, row: ReportedCall): void {
+  const { outcome, errorType, servedBy, durationMs, ttfcMs } = row;
   counts.calls++;
   if (outcome === "success") counts.answered++;
   else if (outcome === "cancelled") counts.cancelled++;

@@ -7,7 +7,7 @@
 export { png } from "../charts/index.ts";
 export { type DailyReport, type DailyReportOptions, dailyReport, type ReportHandler } from "./daily.ts";
 export { formatHtml, formatJson, formatMarkdown, type HtmlOptions } from "./format.ts";
-export { type CallsSummaryOptions, type ReportedCall, summaryFromCalls } from "./from-calls.ts";
+export { type CallsSummaryOptions, type ReportedCall, type SummarizedBy, summaryFromCalls } from "./from-calls.ts";
 export { type HealthScore, type HealthScoreOptions, healthScore, type ScoreDeduction } from "./health-score.ts";
 export { JOURNAL_DEFAULTS, type Journal, type JournalOptions, journal, type SummaryOptions } from "./journal.ts";
 export type { Comparison, Measure, Verdict } from "./measures/index.ts";

@@ -15,7 +15,10 @@ export interface JournalOptions {
 export const JOURNAL_DEFAULTS = { every: "30m", keep: "2d" } as const satisfies JournalOptions;
 
 export interface SummaryOptions {
-  /** How long a stretch, in hours; it is compared with the stretch of that length before. Default 24. */
+  /**
+   * How long a stretch, in hours; it is compared with the stretch of that length before. Default 24, or what the journal
+   * keeps where that is less, or a slice where that is more.
+   */
   readonly hours?: number;
 }
 
@@ -64,7 +67,9 @@ export function journal(optimizer: Pick<Optimizer, "line" | "monitor">, options:
   return {
     summary(chosen = {}) {
       knownKeys("summary", chosen, ["hours"]);
-      const hours = numberIn("summary.hours", chosen.hours ?? 24, everyMs / HOUR_MS, (most * everyMs) / HOUR_MS);
+      const [least, longest] = [everyMs / HOUR_MS, (most * everyMs) / HOUR_MS];
+      const usual = Math.min(longest, Math.max(least, 24));
+      const hours = numberIn("summary.hours", chosen.hours ?? usual, least, longest);
       const length = Math.max(1, Math.round((hours * HOUR_MS) / everyMs));
       const all = whole(kept, running().slice, everyMs);
       const start = Math.max(0, all.length - length);

@@ -16,10 +16,13 @@ export interface Spread {
 
 /** What the calls of one kind, or all of them, came to. */
 export interface KindReport {
-  /** All three absent of all calls together. */
+  /** All absent of all calls together. */
   readonly op?: string;
   readonly provider?: string;
   readonly model?: string;
+  /** In place of the three, in a summary by client or by route. */
+  readonly client?: string;
+  readonly route?: string;
   readonly calls: number;
   readonly answered: number;
   /** Failed or refused for other reasons than the caller's own mistake. */
@@ -44,10 +47,12 @@ export interface KindReport {
 
 /** A measure of one kind of call that got worse for sure. */
 export interface Degradation extends Comparison {
-  /** All three absent when it is so of all calls together. */
+  /** All absent when it is so of all calls together. */
   readonly op?: string;
   readonly provider?: string;
   readonly model?: string;
+  readonly client?: string;
+  readonly route?: string;
 }
 
 export interface Summary {
@@ -55,7 +60,7 @@ export interface Summary {
   readonly from: number;
   readonly to: number;
   readonly total: KindReport;
-  /** By operation, provider and model, the most calls first. */
+  /** By operation, provider and model, or as was asked for; the most calls first. */
   readonly kinds: readonly KindReport[];
   /** What was looked at to find degradations: the stretch of the same length before; absent where nothing is known of it. */
   readonly comparedWith: { readonly from: number; readonly to: number; readonly calls: number } | undefined;

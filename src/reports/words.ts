@@ -34,32 +34,23 @@ export function figuresOf({ total, health }: Summary): Table {
   ];
 }
 
+const LABELS = ["op", "provider", "model", "client", "route"] as const;
+
 export function kindsOf({ kinds }: Summary): Table {
-  const head = [
-    "operation",
-    "provider",
-    "model",
-    "calls",
-    "answered",
-    "p50",
-    "p95",
-    "p99",
-    "first content p95",
-    "cost",
-  ];
+  const first: Partial<KindReport> = kinds[0] ?? { op: "", provider: "", model: "" };
+  const labels = LABELS.filter((label) => first[label] !== undefined);
+  const names = labels.map((label) => (label === "op" ? "operation" : label));
   return [
-    head,
-    ...kinds.map(({ op = "", provider = "", model = "", calls, answered, unanswered, duration, firstChunk, cost }) => [
-      op,
-      provider,
-      model,
-      wholeOf(calls),
-      percentOf(answered, answered + unanswered),
-      msOf(duration?.p50),
-      msOf(duration?.p95),
-      msOf(duration?.p99),
-      msOf(firstChunk?.p95),
-      dollars(cost),
+    [...names, "calls", "answered", "p50", "p95", "p99", "first content p95", "cost"],
+    ...kinds.map((kind) => [
+      ...labels.map((label) => kind[label] ?? ""),
+      wholeOf(kind.calls),
+      percentOf(kind.answered, kind.answered + kind.unanswered),
+      msOf(kind.duration?.p50),
+      msOf(kind.duration?.p95),
+      msOf(kind.duration?.p99),
+      msOf(kind.firstChunk?.p95),
+      dollars(kind.cost),
     ]),
   ];
 }
@@ -92,8 +83,8 @@ export function degradationsOf({ degradations }: Summary): Table {
   ];
 }
 
-function whoseOf({ op, provider, model }: Degradation): string {
-  return model === undefined ? "all calls" : `${op} ${provider} ${model}`;
+function whoseOf(one: Degradation): string {
+  return LABELS.flatMap((label) => one[label] ?? []).join(" ") || "all calls";
 }
 
 export function comparisonText({ comparedWith, degradations }: Summary): string {

@@ -1,4 +1,4 @@
-import { oneOf } from "../core/index.ts";
+import { type Line, OptionError, oneOf } from "../core/index.ts";
 import type { Optimizer } from "../optimizer.ts";
 import type { TuningEntry } from "./history.ts";
 import { TUNABLE_KINDS, type TunableKind } from "./kinds.ts";
@@ -19,6 +19,8 @@ export interface AutoTune {
   stop(): void;
 }
 
+const tuners = new WeakMap<Line, Tuner>();
+
 /**
  * Applies recommendations to the running line, one at a time. What follows a change is compared with what was before it
  * (answered calls, p95, refusals by the provider's limit, cost of an answer); it is taken back as soon as something got
@@ -30,7 +32,15 @@ export interface AutoTune {
  * Tells `tuning.applied`, `tuning.kept` and `tuning.rolled_back`. Throws `OptionError`.
  */
 export function autoTune(optimizer: Pick<Optimizer, "line" | "monitor">, options: AutoTuneOptions = {}): AutoTune {
-  const tuner = new Tuner(optimizer, readAutoTuneOptions(options));
+  const settings = readAutoTuneOptions(options);
+  const { line } = optimizer;
+  // Each of two would take what the other does for its own.
+  if (tuners.has(line)) {
+    const accepted = "an optimizer that no other autoTune tunes: stop that one first";
+    throw new OptionError("autoTune.optimizer", "tuned already", accepted);
+  }
+  const tuner = new Tuner(optimizer, settings);
+  tuners.set(line, tuner);
   return {
     get kinds() {
       return [...tuner.kinds];
@@ -40,6 +50,9 @@ export function autoTune(optimizer: Pick<Optimizer, "line" | "monitor">, options
     },
     disable: (kind) => tuner.disable(oneOf("autoTune.disable", kind, TUNABLE_KINDS)),
     history: () => tuner.history.list(),
-    stop: () => tuner.stop(),
+    stop() {
+      tuner.stop();
+      if (tuners.get(line) === tuner) tuners.delete(line);
+    },
   };
 }

@@ -32,6 +32,7 @@ const PAUSE_MAX_MS = 24 * HOUR_MS;
 const PATIENCE = 3;
 /** Looks in a row at which a recommendation must stand. */
 const LOOKS = 2;
+const SUPERSEDED = "somebody else changed it";
 
 /** Changes one option at a time, looks what comes of it, and takes it back unless it did good. */
 export class Tuner {
@@ -49,6 +50,7 @@ export class Tuner {
   /** Until when a change that did no good is not tried again, and for how long the next time. */
   #pauses = new Map<string, { readonly until: number; readonly nextMs: number }>();
   #timer: Timer | undefined;
+  #stopListening: () => void;
 
   constructor(optimizer: Pick<Optimizer, "line" | "monitor">, settings: AutoTuneSettings) {
     this.#optimizer = optimizer;
@@ -56,6 +58,10 @@ export class Tuner {
     this.kinds = new Set(kindsOf(settings.level));
     this.#counts = countsOf(optimizer.monitor.metrics());
     this.#restUntil = 0;
+    this.#stopListening = optimizer.line.runtime.events.on("profile.tuned", ({ profile }) => {
+      this.#giveUp(`the profile became ${profile}`);
+      this.#slices = [];
+    });
     this.#arm();
   }
 
@@ -63,13 +69,14 @@ export class Tuner {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    if (this.#trial !== undefined) this.#end(this.#trial, "rolled_back", "stopped", []);
+    this.#stopListening();
+    this.#giveUp("stopped");
   }
 
   /** Takes a kind out; a change of it that is being watched is taken back. */
   disable(kind: TunableKind): void {
     this.kinds.delete(kind);
-    if (this.#trial?.kind === kind) this.#end(this.#trial, "rolled_back", "disabled", []);
+    if (this.#trial?.kind === kind) this.#giveUp("disabled");
   }
 
   #arm(): void {
@@ -138,12 +145,26 @@ export class Tuner {
     const low = from === undefined ? min : Math.min(from / factor, from - 1);
     const high = from === undefined ? max : Math.max(from * factor, from + 1);
     const step = fittingOption(option, Math.min(high, Math.max(low, wanted)));
-    return Math.min(max, Math.max(min, step));
+    // An option outside of its bounds comes nearer by steps, and is never pulled the other way.
+    const [least, most] = [Math.min(min, from ?? min), Math.max(max, from ?? max)];
+    return Math.min(most, Math.max(least, step));
+  }
+
+  #isSuperseded({ option, to }: Trial): boolean {
+    return optionOf(this.#optimizer.line, option) !== to;
+  }
+
+  /** Ends a trial that cannot be judged. */
+  #giveUp(reason: string): void {
+    const trial = this.#trial;
+    if (trial === undefined) return;
+    if (this.#isSuperseded(trial)) this.#end(trial, "superseded", SUPERSEDED, []);
+    else this.#end(trial, "rolled_back", reason, []);
   }
 
   #watch(trial: Trial, slice: KindCounts): void {
-    if (optionOf(this.#optimizer.line, trial.option) !== trial.to) {
-      this.#end(trial, "superseded", "somebody else changed it", []);
+    if (this.#isSuperseded(trial)) {
+      this.#end(trial, "superseded", SUPERSEDED, []);
       return;
     }
     // In the first slice calls end that had begun before.

@@ -21,6 +21,18 @@ describe("an advisor", () => {
     await optimizer.close();
   });
 
+  it("breaks no line and steers no terminal by the name of a model", async () => {
+    const { optimizer } = workload({ cache: false });
+    const watching = advisor(optimizer);
+    for (let n = 0; n < 30; n++) {
+      await optimizer.call({ model: "m\u001b[2J\n\u202e\u2028x", input: "The same." }, () => "answer");
+    }
+    expect(watching.report().findings).toHaveLength(1);
+    expect(watching.format()).toContain("m_[2J___x");
+    expect(watching.format()).not.toMatch(/[^\P{C}\n]/u);
+    await optimizer.close();
+  });
+
   it("says why what was asked before was not cached", async () => {
     const reasonOf = async (
       options: Parameters<typeof workload>[0],

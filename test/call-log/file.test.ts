@@ -52,6 +52,24 @@ describe("the bounds of a log", () => {
     await optimizer.close();
   });
 
+  it("take out what is too old, also behind rows of a time when the wall clock was ahead", async () => {
+    const { clock, optimizer } = rigged();
+    await using log = callLog(optimizer, { path: ":memory:", maxAge: "1h" });
+    const aYear = 365 * 86_400_000;
+    clock.shiftWall(aYear);
+    for (let n = 0; n < 1_200; n++) tellOfCall(optimizer, { model: "ahead" });
+    await log.flush();
+    clock.shiftWall(-aYear);
+    tellOfCall(optimizer, { model: "old" });
+    await log.flush();
+    await clock.advance(2 * 3_600_000);
+    tellOfCall(optimizer, { model: "young" });
+    await log.flush();
+    const { rows } = await log.query({ model: ["old", "young"] });
+    expect(rows.map(({ model }) => model)).toEqual(["young"]);
+    await optimizer.close();
+  });
+
   it("keep the file small, and give room back after a stricter bound", { timeout: 60_000 }, async () => {
     const { clock, optimizer } = rigged();
     const path = join(folder, "bounded.db");

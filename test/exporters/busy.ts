@@ -18,10 +18,12 @@ export function busyMonitor(options: MonitorOptions = {}): Rig {
   const rig = monitored({ prices: { m: { input: 1, output: 10 } }, ...options });
   oneOfEach(rig.runtime);
   const { monitor } = rig;
+  monitor.alerts.add({ id: "queue_long", metric: "app.queue", aggregate: "value", above: 1 });
   monitor.counter("app.docs", { unit: "{doc}", description: "Documents read." }).add(3, { kind: "pdf" });
   monitor.gauge("app.queue", { unit: "{doc}", description: "Documents that wait." }).set(2);
   monitor.histogram("app.sizes", { unit: "KiBy", description: "Sizes." }).record(1.5);
   monitor.timer("app.parse", { description: "Parsing." }).record(0.02);
+  monitor.evaluate();
   return rig;
 }
 

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, request as httpRequest } from "node:http";
+import { createServer, request as httpRequest, type RequestOptions } from "node:http";
 import type { AddressInfo } from "node:net";
 import express from "express";
 import fastify from "fastify";
@@ -127,11 +127,15 @@ describe("a server of its own", () => {
     await expect(serve(optimizer, { port: 70_000 })).rejects.toMatchObject({ option: "http.port" });
   });
 
-  it("answers a request whose address cannot be read", async () => {
+  it("answers a request whose method or host cannot be read", async () => {
     const server = await serve(optimizer, { port: 0 });
-    const request = httpRequest({ host: "127.0.0.1", port: server.port, path: "//", headers: { host: "a b" } }).end();
-    const [response] = await once(request, "response");
-    expect(response.statusCode).toBe(400);
+    const asked = { host: "127.0.0.1", port: server.port, path: "//" };
+    const statusFor = async (odd: RequestOptions): Promise<number> => {
+      const [response] = await once(httpRequest({ ...asked, ...odd }).end(), "response");
+      return response.resume().statusCode;
+    };
+    expect(await statusFor({ method: "TRACE" })).toBe(400);
+    expect(await statusFor({ headers: { host: "a b" } })).toBe(403);
     await server.close();
   });
 

@@ -89,7 +89,7 @@ describe("a handler", () => {
     expect((await desk.ask("/health/live")).status).toBe(404);
     expect((await desk.ask("/x/yhealth/live")).status).toBe(404);
     const redirect = await desk.ask("/x/y?a=1");
-    expect([redirect.status, redirect.headers.get("location")]).toEqual([308, "y/?a=1"]);
+    expect([redirect.status, redirect.headers.get("location")]).toEqual([308, "./y/?a=1"]);
   });
 
   it("lets assets be kept for ever and the page be asked for anew", async () => {
@@ -117,6 +117,8 @@ describe("a handler", () => {
       ["http.basePath", { basePath: "breakwater" }],
       ["http.maxStreams", { maxStreams: 0 }],
       ["http.callLog", { callLog: {} }],
+      ["http.recommendations", { recommendations: [] }],
+      ["http.profiler", { profiler: { profiles: () => [] } }],
       ["http.checks.db", { checks: { db: true } }],
       ["http.prot", { prot: 1 }],
     ];

@@ -23,6 +23,54 @@ describe("windows", () => {
     expect(durations(60)).toBeUndefined();
   });
 
+  it("let a single spike go within 5 s of their end, from least, greatest, mean and percentiles at the same moment", async () => {
+    const { clock, runtime, monitor } = monitored();
+    await everySecond(clock, 90, () => answered(runtime, { durationMs: 1_000 }));
+    answered(runtime, { durationMs: 60_000 });
+    answered(runtime, { durationMs: 1 });
+    const shows = (aggregate: "min" | "max" | "mean" | "p99"): boolean => {
+      const value = monitor.read("breakwater.call.duration", { aggregate, window: "1m" }) ?? Number.NaN;
+      return Math.abs(value - 1_000) > 15;
+    };
+    let gone = 0;
+    for (let second = 1; second <= 90; second++) {
+      await clock.advance(1_000);
+      answered(runtime, { durationMs: 1_000 });
+      const shown = (["min", "max", "mean", "p99"] as const).map(shows);
+      expect(new Set(shown).size, `${second} s later: ${shown}`).toBe(1);
+      if (shown[0] === false && gone === 0) gone = second;
+      if (gone > 0) expect(shown[0]).toBe(false);
+    }
+    expect(gone).toBeGreaterThanOrEqual(55);
+    expect(gone).toBeLessThanOrEqual(65);
+  });
+
+  it("are the same whether the wall clock is set an hour back, an hour forth or not at all", async () => {
+    const shownAfter = async (jump: number) => {
+      const { clock, runtime, monitor } = monitored();
+      await everySecond(clock, 150, () => answered(runtime, { durationMs: 1_000 }));
+      clock.shiftWall(jump);
+      await everySecond(clock, 30, () => answered(runtime, { durationMs: 10_000 }));
+      const points = monitor.timeline("breakwater.call.duration", { aggregate: "p50", minutes: 5 })[0]?.points ?? [];
+      const [first = [0, null], ...rest] = points;
+      const times = [first, ...rest].map(([at]) => at);
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+      expect(Math.abs(clock.wall() - (times.at(-1) ?? 0))).toBeLessThanOrEqual(60_000);
+      const { metrics, totals, from, to } = monitor.report({ minutes: 2 });
+      return {
+        duration: metrics.find(({ name }) => name === "breakwater.call.duration"),
+        totals,
+        minutes: (to - from) / MINUTE,
+        values: points.map(([, value]) => value),
+        p50: monitor.read("breakwater.call.duration", { aggregate: "p50", window: "30s" }),
+      };
+    };
+    const still = await shownAfter(0);
+    expect(still).toMatchObject({ duration: { count: 120, min: 1_000, max: 10_000 }, minutes: 2, p50: 10_000 });
+    expect(await shownAfter(-60 * MINUTE)).toEqual(still);
+    expect(await shownAfter(60 * MINUTE)).toEqual(still);
+  });
+
   it("count what was added within them, to the slot: 5 s of the last 5 minutes, a minute before", () => {
     const gaps = fc.array(fc.integer({ min: 0, max: 120_000 }), { minLength: 1, maxLength: 200 });
     fc.assert(

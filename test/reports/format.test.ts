@@ -53,6 +53,10 @@ describe("a summary as a document", () => {
     expect(formatMarkdown(hostile)).toContain("\\|\\`code\\`");
   });
 
+  it("steers no terminal by a name", async () => {
+    expect(formatMarkdown(await summaryWith("m\u001b[2J\u202e\u2028\u0085"))).not.toMatch(/[^\P{C}\n]|[\u2028\u2029]/u);
+  });
+
   it("is a page without scripts and without anything from elsewhere", async () => {
     const html = formatHtml(await summaryWith("m"), { plots: ["<svg></svg>"] });
     expect(html).not.toMatch(/<script|<link|@import|url\(|src=/);

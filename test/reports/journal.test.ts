@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { callLog } from "../../src/call-log/index.ts";
 import { OptionError } from "../../src/core/index.ts";
-import { dailyReport, journal, type Summary, summaryFromCalls } from "../../src/reports/index.ts";
+import { dailyReport, formatMarkdown, journal, type Summary, summaryFromCalls } from "../../src/reports/index.ts";
 import { worldOf } from "./support.ts";
 
 const monitor = { defaultAlerts: false, evaluateEvery: "1h" } as const;
@@ -77,6 +77,18 @@ describe("a journal", () => {
     await optimizer.close();
   });
 
+  it("sums up as much as it keeps where that is less than a day, and a slice where that is more", async () => {
+    const { optimizer, clock } = worldOf(quiet);
+    const brief = journal(optimizer, { every: "5m", keep: "1h" });
+    const coarse = journal(optimizer, { every: "2d", keep: "8d" });
+    await clock.advance(7 * 24 * 60 * MINUTE_MS);
+    const hoursOf = ({ from, to }: Summary): number => (to - from) / (60 * MINUTE_MS);
+    expect([hoursOf(brief.summary()), hoursOf(coarse.summary())]).toEqual([1, 24]);
+    brief.close();
+    coarse.close();
+    await optimizer.close();
+  });
+
   it("refuses options that are wrong", async () => {
     const { optimizer } = worldOf(quiet);
     for (const options of [{ every: "1s" }, { keep: "1m" }, { every: "1m", keep: "30d" }, { hours: 1 }]) {
@@ -109,6 +121,54 @@ describe("a summary of a call log", () => {
     expect((told.total.duration?.p95 as number) / (own.total.duration?.p95 as number)).toBeCloseTo(1, 1);
     expect(told.comparedWith).toBeUndefined();
     book.close();
+    await optimizer.close();
+  });
+
+  it("tells the same kinds apart from beginning to end, however many there are", async () => {
+    const row = { op: "chat", provider: "p", outcome: "success", errorType: null, servedBy: "primary", cost: null };
+    const sums = { attempts: 1, timeouts: 0, durationMs: 100, ttfcMs: null, inputTokens: 1, outputTokens: 1 };
+    const who = { client: null, route: null };
+    // In each hour another one comes first.
+    const rows = Array.from({ length: 48 * 100 }, (_, n) => {
+      const model = `m${(n + Math.floor(n / 100) * 7) % 100}`;
+      return { ...row, ...sums, ...who, model, startedAt: n * 36_000 };
+    });
+    const { total, kinds, degradations } = await summaryFromCalls(rows, { to: 48 * 3_600_000 });
+    expect(kinds).toHaveLength(25);
+    expect(kinds.map(({ calls }) => calls)).toEqual([24 * 76, ...Array.from({ length: 24 }, () => 24)]);
+    expect([total.calls, degradations]).toEqual([2_400, []]);
+  });
+
+  it("may be by client or by route", async () => {
+    const { optimizer, clock } = worldOf(quiet);
+    await using log = callLog(optimizer, { path: ":memory:", clients: true });
+    const scopes = [{ client: "ann", route: "chat" }, { client: "ann", route: "faq" }, { client: "bob" }];
+    for (const [n, scope] of scopes.entries()) {
+      const call = optimizer.run(scope, () => optimizer.call({ model: `m${n}`, input: n }, () => "answer"));
+      await clock.run(call);
+    }
+    const to = clock.wall() + 1_000;
+    const flushed = log.flush();
+    await clock.advance(2_000);
+    await flushed;
+    const callsBy = async (by: "client" | "route") => {
+      const summary = await summaryFromCalls(log.rows(), { to, by });
+      expect(summary.total.calls).toBe(3);
+      return [summary.kinds.map((kind) => [kind[by], kind.calls, kind.model]), formatMarkdown(summary)] as const;
+    };
+    const [clients, text] = await callsBy("client");
+    expect(clients).toEqual([
+      ["ann", 2, undefined],
+      ["bob", 1, undefined],
+    ]);
+    expect(text).toMatch(/\| client \| calls \|/);
+    expect(text).toMatch(/\| ann \| 2 \|/);
+    expect((await callsBy("route"))[0]).toEqual([
+      ["chat", 1, undefined],
+      ["faq", 1, undefined],
+      ["unknown", 1, undefined],
+    ]);
+    await expect(summaryFromCalls([], { to, by: "user" as never })).rejects.toThrow('"summary.by"');
     await optimizer.close();
   });
 });
@@ -155,12 +215,17 @@ describe("a daily report", () => {
     await optimizer.close();
   });
 
-  it("refuses a time that there is not", async () => {
+  it("refuses a time that there is not, and slices of which no day could be made", async () => {
     const { optimizer } = worldOf(quiet);
     for (const at of ["24:00", "6:30", 5, "06:60"]) {
       expect(() => dailyReport(optimizer, { at: at as string, handler: () => {} })).toThrow(OptionError);
     }
     expect(() => dailyReport(optimizer, {} as never)).toThrow(OptionError);
+    for (const every of ["1m", "2d", "soon"]) {
+      const wrong = expect.objectContaining({ option: "dailyReport.every" });
+      expect(() => dailyReport(optimizer, { every: every as "1m", handler: () => {} })).toThrow(wrong);
+    }
+    for (const every of ["3m", "1d"] as const) dailyReport(optimizer, { every, handler: () => {} }).close();
     await optimizer.close();
   });
 });

@@ -193,6 +193,19 @@ describe("recommendations", () => {
     await other.optimizer.close();
   });
 
+  it("are watched no more once somebody who hears of one has closed the watch", async () => {
+    const rig = rigOf();
+    const watch = watchRecommendations(rig.optimizer);
+    const timers = rig.clock.pendingTimers;
+    rig.optimizer.on("recommendation.raised", () => watch.close());
+    attempt(rig, 300, 900);
+    rig.tell("attempt.failed", 20, { errorType: "rate_limited" });
+    await rig.clock.advance(11 * 60_000);
+    expect(watch.list()).not.toEqual([]);
+    expect(rig.clock.pendingTimers).toBe(timers - 1);
+    await rig.optimizer.close();
+  });
+
   it("say nothing of few values", async () => {
     const rig = rigOf({ timeout: { attempt: "10s" } });
     attempt(rig, 150, 9_000);

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type View, WINDOWS } from "../view.ts";
+import { AdviceLists } from "./advice.tsx";
 import { AlertList } from "./alerts.tsx";
 import { BreakerList } from "./breakers.tsx";
 import { FailureList, SlowCallList } from "./calls.tsx";
@@ -55,6 +56,7 @@ function Figures({ view, query, choose }: FiguresProps) {
         <AlertList view={view} />
         <FailureList view={view} />
       </div>
+      <AdviceLists view={view} />
       <div class="columns">
         <SlowCallList view={view} />
         <SystemList view={view} />

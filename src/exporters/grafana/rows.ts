@@ -142,7 +142,7 @@ const process: Row = {
     }),
     lines("The monitor itself", "short", {
       "label sets of {{metric}}": "topk(3, max by (metric) (breakwater_monitor_series))",
-      "alerts per minute: {{rule}}": "60 * sum by (rule) (rate(breakwater_alerts_total[$__rate_interval]))",
+      "alerts that fire: {{rule}}": "sum by (rule) (breakwater_alerts_firing > 0)",
     }),
   ],
 };

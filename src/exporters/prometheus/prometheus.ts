@@ -18,7 +18,7 @@ export interface Scrape {
   readonly contentType: string;
   /** The whole text. */
   text(): string;
-  /** The same text in parts of about 64 KB; between two of them the event loop has a turn. */
+  /** The same text in parts of about 64 KB; before each the event loop has a turn. */
   chunks(): AsyncGenerator<string, void, undefined>;
 }
 
@@ -51,8 +51,8 @@ export function prometheus(monitor: Pick<Monitor, "metrics">, options: Prometheu
         text: () => [...chunks()].join(""),
         async *chunks() {
           for (const chunk of chunks()) {
-            yield chunk;
             await turn();
+            yield chunk;
           }
         },
       };

@@ -46,7 +46,7 @@ const FIRST_CHUNK = ["gen_ai.client.operation.time_to_first_chunk", "gen_ai.clie
 const KINDS_MAX = 24;
 const OTHER = "other";
 
-/** What was counted of the calls of one operation, provider and model. */
+/** What was counted of the calls of one kind: of one operation, provider and model, or of one client. */
 export class KindCounts {
   readonly labels: Labels;
   readonly counts: Record<CountName, number>;
@@ -71,20 +71,27 @@ export class KindCounts {
 export class Counts {
   readonly kinds = new Map<string, KindCounts>();
 
-  /** The counts of the kind that the labels name. */
+  /** The counts of the operation, provider and model that the labels name. */
   of({ op = OTHER, provider = OTHER, model = OTHER }: Labels): KindCounts {
-    const key = JSON.stringify([op, provider, model]);
+    return this.ofKind({ op, provider, model });
+  }
+
+  /** The counts of the kind that all of the labels name. */
+  ofKind(labels: Labels): KindCounts {
+    const key = keyOf(labels);
     const known = this.kinds.get(key);
     if (known !== undefined) return known;
-    const isRest = op === OTHER && provider === OTHER && model === OTHER;
-    if (!isRest && this.kinds.size >= KINDS_MAX) return this.of({});
-    const kind = new KindCounts({ op, provider, model });
+    const rest = Object.fromEntries(Object.keys(labels).map((name) => [name, OTHER]));
+    const restKey = keyOf(rest);
+    const toldApart = this.kinds.size - Number(this.kinds.has(restKey));
+    if (key !== restKey && toldApart >= KINDS_MAX) return this.ofKind(rest);
+    const kind = new KindCounts(labels);
     this.kinds.set(key, kind);
     return kind;
   }
 
   merge(other: Counts): void {
-    for (const kind of other.kinds.values()) this.of(kind.labels).merge(kind);
+    for (const kind of other.kinds.values()) this.ofKind(kind.labels).merge(kind);
   }
 
   /** What came after `earlier`, which was a state of these. */
@@ -107,6 +114,10 @@ export class Counts {
     for (const kind of this.kinds.values()) all.merge(kind);
     return all;
   }
+}
+
+function keyOf(labels: Labels): string {
+  return JSON.stringify(Object.values(labels));
 }
 
 /** What a monitor has counted since its start. */

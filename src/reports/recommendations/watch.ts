@@ -36,11 +36,12 @@ export function watchRecommendations(
     events.emit(type, undefined, { id, kind, title, evidence });
   };
   const look = (): void => {
+    // First: who hears of what is told below may close the watch.
+    arm();
     const before = standing;
     standing = recommend(optimizer, how);
     for (const one of standing) if (!before.some(({ id }) => id === one.id)) tell("recommendation.raised", one);
     for (const one of before) if (!standing.some(({ id }) => id === one.id)) tell("recommendation.cleared", one);
-    arm();
   };
   const arm = (): void => {
     timer = clock.background(everyMs, look);

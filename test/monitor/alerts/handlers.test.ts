@@ -42,6 +42,31 @@ describe("a handler", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it("is counted by what became of its messages, and alerts by whether they fire", async () => {
+    const { clock, monitor } = monitored({ alerts: [{ ...HOT, groupBy: ["room"], level: "critical" }] });
+    const firing = () => monitor.read("breakwater.alerts.firing", { labels: { rule: "hot", level: "critical" } });
+    const told = (handler: string, result: string) =>
+      monitor.read("breakwater.alert.notifications", { aggregate: "sum", window: "1h", labels: { handler, result } });
+    monitor.alerts.notify(() => {}, { name: "chat" });
+    monitor.alerts.notify(() => Promise.reject(new Error("no")), { name: "pager" });
+    const temperature = thermometer(monitor);
+    expect(firing()).toBeUndefined();
+    temperature(90, "cellar");
+    temperature(95, "attic");
+    await clock.advance(5_000);
+    expect(firing()).toBe(2);
+    expect([told("chat", "delivered"), told("pager", "failed")]).toEqual([1, 1]);
+    temperature(20, "attic");
+    await clock.advance(5_000);
+    expect(firing()).toBe(1);
+    temperature(20, "cellar");
+    await clock.advance(5_000);
+    expect(firing()).toBe(0);
+    expect([told("chat", "delivered"), told("pager", "failed")]).toEqual([2, 2]);
+    expect(told("chat", "failed") ?? 0).toBe(0);
+    monitor.close();
+  });
+
   it("is told at once when the alert is sent, and the event says how long it took", async () => {
     const { clock, runtime, monitor } = monitored({ alerts: [HOT] });
     const notified = heard(runtime, "alert.notified");
