@@ -2,6 +2,8 @@ import type { Call } from "./call.ts";
 import type { Timer } from "./clock.ts";
 import { QueueFullError } from "./errors.ts";
 import { type Fault, refusal } from "./fault.ts";
+import type { Next } from "./policy.ts";
+import type { Outcome } from "./reply.ts";
 import type { Runtime } from "./runtime.ts";
 
 /**
@@ -32,6 +34,13 @@ export const LONG_WAIT_MS = 1_000;
 export const WITHOUT_SLOT: Fault = refusal(
   new QueueFullError("The pool had no free slot when the call's turn came.", { policy: "pool" }),
 );
+
+/** Sends the call, and again each time it was without a slot when its turn came: what was tried before is not tried again. */
+export async function sentWithSlot(call: Call, next: Next): Promise<Outcome> {
+  let outcome = await next(call);
+  while (outcome === WITHOUT_SLOT) outcome = (await call.trace.seat?.take(call)) ?? (await next(call));
+  return outcome;
+}
 
 /** Gives the call's slot back when its wait gets long, or is expected to. The timer is the caller's to cancel. */
 export function leaveWhenLong({ clock }: Runtime, call: Call, expectedMs: number): Timer | undefined {

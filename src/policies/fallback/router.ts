@@ -7,6 +7,7 @@ import {
   type Outcome,
   type Runtime,
   readToCommit,
+  sentWithSlot,
   type Target,
   type Usage,
 } from "../../core/index.ts";
@@ -144,7 +145,7 @@ export class Router {
         place.health.pause(now + Math.min(LONGEST_PAUSE_MS, fault.retryAfterMs));
       }
     };
-    const outcome = await readToCommit("firstContent", call, await next(call));
+    const outcome = await readToCommit("firstContent", call, await sentWithSlot(call, next));
     stay.answered();
     if (!outcome.ok) {
       stay.end(broken(outcome));

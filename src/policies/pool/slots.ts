@@ -33,6 +33,8 @@ export class Slots {
   readonly #account: Account;
   readonly #service = new ServiceTime();
   readonly #holders = new TurnHolders();
+  /** Those that wait for a slot again: they take no place of the queue, and make room for nobody. */
+  readonly #returning = new Set<Applicant>();
   readonly #needOf = (applicant: Applicant): number => this.#need(applicant);
   #settings: PoolSettings;
   #running = 0;
@@ -99,8 +101,13 @@ export class Slots {
   /** The same for one that had a place before: the queue has room for it, and few are before it. */
   readmit(applicant: Applicant): void {
     const fault = this.#hindrance(applicant);
-    if (fault !== undefined) applicant.refused(fault, 0);
-    else this.#admitOrQueue(applicant);
+    if (fault !== undefined) {
+      applicant.refused(fault, 0);
+      return;
+    }
+    this.#returning.add(applicant);
+    this.#admitOrQueue(applicant);
+    if (applicant.waiter === undefined) this.#returning.delete(applicant);
   }
 
   /** Takes a waiting applicant out and refuses it with `fault`. Says whether it was still waiting. */
@@ -243,12 +250,13 @@ export class Slots {
   // A partition that has less than its part of the queue takes a place from the fullest; else its own must make room.
   #makeRoom({ partition: name, level, tenant }: Applicant): boolean {
     const { maxQueue } = this.#settings;
-    if (this.#queued < maxQueue) return true;
+    if (this.#queued - this.#returning.size < maxQueue) return true;
     const partition = this.partitions.of(name);
     const fullest = this.partitions.fullest();
     const entitled = fullest !== partition && partition.queue.size + 1 <= partition.share * maxQueue;
     const last = entitled ? fullest.queue.last() : partition.queue.lastBehind(level, tenant);
-    return last !== undefined && this.withdraw(last.item, this.#fullFault(last.item));
+    if (last === undefined || this.#returning.has(last.item)) return false;
+    return this.withdraw(last.item, this.#fullFault(last.item));
   }
 
   #admitOrQueue(applicant: Applicant): void {
@@ -294,7 +302,9 @@ export class Slots {
     return this.#clock.now() - waiter.since;
   }
 
-  #unwatch({ watch }: Applicant): void {
+  #unwatch(applicant: Applicant): void {
+    const { watch } = applicant;
+    this.#returning.delete(applicant);
     watch?.timer?.cancel();
     watch?.off?.();
   }

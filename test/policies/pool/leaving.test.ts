@@ -490,6 +490,46 @@ describe("slots that are left", () => {
     checkNothingIsLeft(runtime, slots);
   });
 
+  it("are taken again for the target that was waited for, and what failed before is not asked again", async () => {
+    const { clock, runtime } = virtualRuntime();
+    const slots = pool({ concurrency: 1 }, runtime);
+    const provider = new Provider(runtime, 5_000);
+    const asked: string[] = [];
+    const send = (call: Call): Promise<Outcome> => {
+      asked.push(call.model);
+      if (call.model !== "failing") return provider.send(call);
+      return Promise.resolve(faultOf({ kind: "server_error", status: 500, error: new Error("500") }));
+    };
+    const rare = targetTo("other", send, { model: "rare", rank: 1 });
+    const line = pipeline(
+      slots,
+      fallback({ targets: [rare], own: { rank: 0 }, maxWait: "61s" }, runtime),
+      rateLimit({ perModel: { requestsPerMinute: 1 } }, runtime),
+    );
+    const execute = (model: string) => line.execute(callOf(runtime, send, { model }));
+    const outcomes = [execute("rare")];
+    await clock.advance(6_000);
+    outcomes.push(execute("failing"));
+    await clock.advance(53_000);
+    outcomes.push(execute("open"));
+    expect((await clock.run(Promise.all(outcomes))).map(({ ok }) => ok)).toEqual([true, true, true]);
+    expect(asked).toEqual(["rare", "failing", "open", "rare"]);
+    checkNothingIsLeft(runtime, slots);
+  });
+
+  it("are not lost to a more urgent call that finds the queue full", async () => {
+    const { clock, runtime, slots, ask } = setUp({ pool: { concurrency: 1, maxQueue: 1 }, answerMs: 5_000 });
+    const gated = ask("gated", { priority: "low" });
+    clock.timer(GATE_MS - 1_000, () => void ask("open"));
+    await clock.advance(GATE_MS + 1_000);
+    expect(slots.snapshot()).toMatchObject({ running: 1, queued: 1, away: 1 });
+    const urgent = [ask("open", { priority: "critical" }), ask("open", { priority: "critical" })];
+    expect((await all(clock, urgent)).map(({ ok }) => ok)).toEqual([true, false]);
+    expect((await all(clock, [gated])).map(({ ok }) => ok)).toEqual([true]);
+    await clock.advance(10_000);
+    checkNothingIsLeft(runtime, slots);
+  });
+
   it("stay with the first of two calls that share one record", async () => {
     const twice: Policy = {
       name: "twice",
